@@ -1,0 +1,265 @@
+"""`ptrain`: the commands, their exit codes, and what they print.
+
+Torch takes seconds to import, so each command imports what it needs, and only that.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from engine import __version__
+from engine.contract.problems import (
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    InputError,
+    Problem,
+    PtrainError,
+)
+
+app = typer.Typer(
+    name="ptrain",
+    help="Fine-tune PyTorch models from one TOML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The experiment's TOML file.")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, its beginning, its folder, or `last`.")
+]
+Runs = Annotated[
+    Path | None,
+    typer.Option("--runs", metavar="DIR", help="Default: $PTRAIN_RUNS, else ./runs."),
+]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set train.epochs=5."),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:1, mps: train.device."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks; don't capture output.")]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Train in a session of its own; print the run's id.")
+]
+Hidden = Annotated[Path | None, typer.Option("--into", hidden=True)]
+
+
+@app.command()
+def run(
+    file: File,
+    device: Device = None,
+    set_: Set = [],  # noqa: B006 -- typer reads the default, nothing changes it
+    runs: Runs = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with this run.")] = None,
+    detach: Detach = False,
+    json: Json = False,
+    debug: Debug = False,
+    into: Hidden = None,
+) -> None:
+    """Train an experiment."""
+    from engine.commands import Launch, find, train_file
+
+    overrides = [*set_, *([f"train.device={device}"] if device else [])]
+    launch = Launch(runs=runs, detach=detach, json=json, debug=debug, into=into)
+    earlier = find(resume, runs) if resume else None
+    raise typer.Exit(train_file(file.absolute(), overrides, earlier, launch))
+
+
+@app.command()
+def resume(
+    run: Run,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train to this many epochs in all.")
+    ] = None,
+    device: Device = None,
+    runs: Runs = None,
+    detach: Detach = False,
+    json: Json = False,
+    debug: Debug = False,
+    into: Hidden = None,
+) -> None:
+    """Go on exactly where a run was."""
+    from engine.commands import Launch, find, train_file
+
+    overrides = [f"train.epochs={epochs}"] if epochs else []
+    overrides += [f"train.device={device}"] if device else []
+    launch = Launch(runs=runs, detach=detach, json=json, debug=debug, into=into)
+    earlier = find(run, runs)
+    raise typer.Exit(train_file(earlier.experiment, overrides, earlier, launch))
+
+
+@app.command()
+def check(file: File, set_: Set = [], json: Json = False) -> None:  # noqa: B006
+    """Every problem of an experiment, without training."""
+    from engine.commands import check_file
+
+    raise typer.Exit(check_file(file, set_, json=json))
+
+
+@app.command()
+def follow(run: Run, runs: Runs = None, json: Json = False) -> None:
+    """Show a run live. Leaving with ctrl+c harms nothing."""
+    from engine.commands import find, follow_run
+
+    raise typer.Exit(follow_run(find(run, runs), json=json))
+
+
+@app.command()
+def stop(
+    run: Run,
+    after: Annotated[
+        str, typer.Option(metavar="step|epoch", help="When: at the next step, or epoch's end.")
+    ] = "step",
+    now: Annotated[
+        bool, typer.Option("--now", help="End it even if it doesn't answer in the grace period.")
+    ] = False,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds to wait for its answer.")] = 60.0,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Ask a run for a checkpoint and an orderly end."""
+    from engine.commands import find, stop_run
+
+    if after not in ("step", "epoch"):
+        raise InputError(Problem(f'"{after}" is not known', "--after", "step or epoch"))
+    when: Literal["step", "epoch"] = "epoch" if after == "epoch" else "step"
+    raise typer.Exit(stop_run(find(run, runs), when, now=now, grace=grace, json=json))
+
+
+@app.command("runs")
+def list_(runs: Runs = None, json: Json = False) -> None:
+    """The runs there are, the newest last."""
+    from engine.tables import print_runs
+
+    print_runs(runs, json=json)
+
+
+@app.command()
+def show(run: Run, runs: Runs = None, json: Json = False) -> None:
+    """How a run went: its numbers, its curve, its checkpoints."""
+    from engine.commands import find
+    from engine.tables import print_run
+
+    print_run(find(run, runs), json=json)
+
+
+@app.command()
+def devices(json: Json = False) -> None:
+    """What there is to train on, with its free memory and who uses it."""
+    from engine.tables import print_devices
+
+    print_devices(json=json)
+
+
+@app.command()
+def backbones(
+    name: Annotated[str, typer.Argument(help="Only those whose name contains this.")] = "",
+    json: Json = False,
+) -> None:
+    """The models that can be fine-tuned, their sizes and weights."""
+    from engine.tables import print_backbones
+
+    print_backbones(name, json=json)
+
+
+@app.command()
+def new(
+    file: File,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="NAME", help="An example to begin with.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a commented experiment to start from."""
+    from engine.template import write_new
+
+    print_line(write_new(file, from_), json=json)
+
+
+@app.command()
+def schema() -> None:
+    """The JSON Schema of the experiment file, for editors."""
+    from engine.contract.experiment import Experiment
+
+    print(json_module.dumps(Experiment.model_json_schema(), indent=2))
+
+
+@app.command()
+def version(json: Json = False) -> None:
+    """The version of ptrain."""
+    print_line({"version": __version__}, json=json)
+
+
+def print_line(values: dict[str, Any], *, json: bool) -> None:
+    """One result: an object for programs, its values for people."""
+    print(json_module.dumps(values) if json else "  ".join(str(v) for v in values.values()))
+
+
+def print_problems(problems: Iterable[Problem], *, json: bool) -> None:
+    """For people on standard error; for programs one object on standard output."""
+    if json:
+        print(json_module.dumps({"problems": [problem.as_json() for problem in problems]}))
+        return
+    for problem in problems:
+        prefix = "warning: " if problem.severity == "warning" else ""
+        print(f"{prefix}{problem}", file=sys.stderr)
+
+
+def main() -> None:
+    """The console script. Every error that is a person's to mend is told without a traceback."""
+    arguments = sys.argv[1:]
+    try:
+        code = app(arguments, standalone_mode=False)
+    except PtrainError as error:
+        if "--debug" in arguments:
+            raise
+        code = _tell(error, json="--json" in arguments)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); what is left to flush has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    except typer.Abort:
+        code = EXIT_INTERRUPTED
+    except Exception as error:
+        code = _usage(error)
+    sys.exit(code or 0)
+
+
+def _tell(error: PtrainError, *, json: bool) -> int:
+    problems = error.problems if isinstance(error, InputError) else None
+    if problems is not None:
+        print_problems(problems, json=json)
+    elif json:
+        print(json_module.dumps({"error": str(error)}))
+    else:
+        print(error, file=sys.stderr)
+    return error.exit_code
+
+
+def _usage(error: Exception) -> int:
+    """A mistake on the command line, which typer words; anything else is a bug of ours."""
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", EXIT_FAILED)
+    if show is None:
+        raise error
+    show()
+    return int(code) if code is not None else EXIT_INPUT
+
+
+if __name__ == "__main__":
+    main()

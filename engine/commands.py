@@ -1,0 +1,182 @@
+"""What the commands do that have to do with one run or one file. Torch is imported by need."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from engine.console import captured
+from engine.contract.problems import EXIT_FAILED, EXIT_FINISHED, InputError, Problem, RunError
+from engine.contract.run_directory import RunDirectory, create, runs_root
+from engine.contract.runs import find_run, last_word, status
+from engine.contract.toml_file import ExperimentFile, read, resolved_text
+from engine.display import Display, JsonLines, Screen, ending, follow, watching
+from engine.launch import detach, end_now, stop
+
+if TYPE_CHECKING:
+    from engine.control import Control
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How an engine is started. `into`: the directory that a detaching parent has made."""
+
+    runs: Path | None
+    detach: bool
+    json: bool
+    debug: bool
+    into: Path | None
+
+
+def find(reference: str, runs: Path | None) -> RunDirectory:
+    return find_run(reference, runs_root(runs))
+
+
+def train_file(
+    path: Path, overrides: list[str], earlier: RunDirectory | None, launch: Launch
+) -> int:
+    """Train, or go on with `earlier`; in this process, or in one of its own. The exit code."""
+    file = read(path, overrides)
+    if earlier is not None and not (holder := status(earlier)).over:
+        raise InputError(_still_running(earlier, holder.reason))
+    if launch.detach:
+        return _detached(file, earlier, launch)
+    # From here on the line may drop and the terminal close: the training goes on.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # So that torch numbers the GPUs as the driver, `ptrain devices` and nvidia-smi do.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return _engine(file, earlier, launch)
+
+
+def _still_running(run: RunDirectory, where: str) -> Problem:
+    hint = f"`ptrain follow {run.id}` shows it, `ptrain stop {run.id}` ends it"
+    return Problem(f"{run.id} is already running {where}".strip(), "RUN", hint)
+
+
+def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:
+    run = earlier or _create(file, launch)
+    arguments = ["run", str(file.path), "--into", str(run.path)]
+    for override in file.overrides:
+        arguments += ["--set", override]
+    if earlier is not None:
+        arguments += ["--resume", str(earlier.path)]
+    pid = detach(run, arguments, new=earlier is None)
+    if launch.json:
+        print(json_module.dumps({"run": run.id, "path": str(run.path), "pid": pid}))
+    else:
+        print(run.id)
+        print(f"`ptrain follow {run.id}` shows it; it is in {run.path}", file=sys.stderr)
+    return EXIT_FINISHED
+
+
+def _create(file: ExperimentFile, launch: Launch) -> RunDirectory:
+    experiment = file.experiment
+    return create(runs_root(launch.runs), experiment.name, resolved_text(experiment), file.text)
+
+
+def _engine(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:
+    """The engine itself."""
+    from engine import run as engine
+    from engine.control import Control
+
+    if earlier is not None:
+        control = Control(earlier)
+        return _shown(
+            earlier, control, launch, lambda: engine.resume(earlier, file, control), resumed=True
+        )
+    # Built before there is a directory: a run that can't begin leaves none behind.
+    parts = engine.build_located(file)
+    try:
+        run = RunDirectory(launch.into) if launch.into else _create(file, launch)
+    except InputError:
+        parts.data.close()
+        raise
+    control = Control(run)
+    return _shown(run, control, launch, lambda: engine.start(run, parts, control), resumed=False)
+
+
+def _shown(
+    run: RunDirectory,
+    control: Control,
+    launch: Launch,
+    train: Callable[[], int],
+    *,
+    resumed: bool,
+) -> int:
+    """Train with a display of it, unless nobody looks."""
+    with control.signals():
+        if launch.into is not None:
+            return train()
+        capture = nullcontext((sys.stdout, sys.stderr)) if launch.debug else captured(run.console)
+        with capture as (out, _):
+            display: Display = (
+                JsonLines(run, out, from_start=not resumed)
+                if launch.json
+                else Screen(run, out, from_start=not resumed)
+            )
+            with watching(display):
+                return train()
+
+
+def check_file(path: Path, overrides: list[str], *, json: bool) -> int:
+    """Print every problem. The exit code is 2 where there is one; warnings alone don't count."""
+    from engine.cli import print_problems
+
+    file = read(path, overrides)
+    from engine.check import check
+
+    found = check(file)
+    errors = [problem for problem in found if problem.severity == "error"]
+    print_problems(found, json=json)
+    if not errors and not json:
+        print(f"{path}: no problem found")
+    return InputError.exit_code if errors else EXIT_FINISHED
+
+
+def follow_run(run: RunDirectory, *, json: bool) -> int:
+    """Show a run until it is over; the code is that of the run's own ending."""
+    display: Display = JsonLines(run, sys.stdout) if json else Screen(run, sys.stdout)
+    try:
+        follow(run, display, lambda: status(run).over)
+    except KeyboardInterrupt:
+        display.close()
+        print(f"{run.id} goes on; `ptrain stop {run.id}` would end it", file=sys.stderr)
+        return EXIT_FINISHED
+    display.close()
+    how = status(run)
+    if how.state == "lost":
+        raise RunError(
+            f"{run.id} is lost: {how.reason}",
+            f"`ptrain resume {run.id}` goes on from its last checkpoint; see {run.console}",
+        )
+    return EXIT_FAILED if how.state == "failed" else EXIT_FINISHED
+
+
+def stop_run(
+    run: RunDirectory, after: Literal["step", "epoch"], *, now: bool, grace: float, json: bool
+) -> int:
+    """Ask, wait, and say what came of it."""
+    how, answer = stop(run, after, grace)
+    if now and not how.over:
+        how = end_now(run, grace)
+    if json:
+        outcome = answer.outcome if answer is not None else None
+        print(json_module.dumps({"run": run.id, "state": how.state, "answer": outcome}))
+    elif how.over:
+        word = last_word(run)
+        print(ending(word, run) if word is not None else f"{run.id} is {how.state}: {how.reason}")
+    elif answer is not None:
+        print(f"{run.id} {answer.outcome}")
+    if not how.over and answer is None:
+        raise RunError(
+            f"{run.id} has not answered within {grace:g} s: a step may take long",
+            "the request stands and is answered at its next step; --now ends it in any case",
+        )
+    return EXIT_FINISHED

@@ -1,0 +1,60 @@
+"""[train] and [checkpoint]: how long, on what, and what is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from engine.contract.section import Section
+
+
+def _device(value: str) -> str:
+    kind, _, index = value.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (
+        index != "" and (kind != "cuda" or not index.isdecimal())
+    ):
+        raise ValueError('a device is "auto", "cpu", "cuda", "cuda:1" or "mps"')
+    return value
+
+
+class Train(Section):
+    """How long, on what device and in what precision."""
+
+    epochs: int = Field(ge=1)
+    """How often each training sample is seen."""
+    device: Annotated[str, AfterValidator(_device)] = "auto"
+    """auto | cpu | cuda | cuda:1 | mps. "auto": the CUDA device with the most free memory, else
+    mps, else the CPU."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """bf16 and fp16 run the model in autocast; fp16 with a gradient scaler."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches an optimizer step: the gradient is that of one batch of their samples together."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Scale the gradient down to this 2-norm when it is longer. Default: no clipping."""
+    validate_every: int = Field(default=1, ge=1)
+    """Epochs between validations; the last epoch is always validated."""
+    deterministic: bool = False
+    """Only torch's deterministic algorithms: the same numbers again on a GPU too, slower."""
+
+
+class Checkpoint(Section):
+    """What is kept of the training, and which is the best."""
+
+    monitor: str = "val/loss"
+    """The metric that decides which checkpoint is the best. Without validation: train/loss."""
+    mode: Literal["min", "max"] | None = None
+    """Whether less or more of it is better. Default: "min" for a loss or an error, else "max"."""
+    every: int = Field(default=1, ge=1)
+    """Epochs between checkpoints; the last epoch always writes one."""
+    every_steps: int | None = Field(default=None, ge=1)
+    """Also after this many optimizer steps, for long epochs. Default: none."""
+    keep: int = Field(default=3, ge=0)
+    """How many of the best are kept, beside `best` and `last`."""
+
+    @property
+    def better(self) -> Literal["min", "max"]:
+        """The mode, worked out from the metric's name when it is not given."""
+        if self.mode is not None:
+            return self.mode
+        return "min" if "loss" in self.monitor or "error" in self.monitor else "max"

@@ -1,0 +1,118 @@
+"""Starting an engine in a session of its own, and asking a running one to stop. No torch here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from engine.contract.control import ask
+from engine.contract.events import RequestDone, RunFailed, RunResumed, RunStarted
+from engine.contract.follower import Follower
+from engine.contract.problems import InputError, Problem, RunError
+from engine.contract.run_directory import RunDirectory
+from engine.contract.runs import Status, status
+
+LOOK_SECONDS = 0.1
+
+
+def detach(run: RunDirectory, arguments: list[str], *, new: bool) -> int:
+    """Start `ptrain ARGUMENTS` so that it outlives the terminal; gives its process id.
+
+    Waits until the training has begun, so that whatever stands in its way is told here. Raises
+    InputError or RunError with the engine's own words; a new run's directory is then removed.
+    """
+    followed = Follower(run.events)
+    for _ in followed.lines():  # what was before a resume
+        continue
+    with run.console.open("ab") as log:
+        heard = log.tell()
+        # -P: people have files named engine.py and tui.py, and must not have them imported.
+        engine = subprocess.Popen(
+            [sys.executable, "-P", "-m", "engine.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    while True:
+        code = engine.poll()
+        for event in followed.events():
+            if isinstance(event, RunStarted | RunResumed):
+                return engine.pid
+            if isinstance(event, RunFailed):
+                raise RunError(event.error, event.remedy)
+        if code is not None:
+            raise _stillborn(run, heard, code, new)
+        time.sleep(LOOK_SECONDS)
+
+
+def _stillborn(run: RunDirectory, heard: int, code: int, new: bool) -> Exception:
+    """What an engine said that ended before its training began."""
+    with run.console.open("rb") as log:
+        log.seek(heard)
+        words = log.read().decode(errors="replace").strip()
+    if new:
+        discard(run)
+    if code == InputError.exit_code:
+        return InputError(Problem(words))
+    return RunError(f"the engine ended with code {code} before it began to train", words)
+
+
+def discard(run: RunDirectory) -> None:
+    """Remove the directory of a run that never began: it has no story to tell."""
+    shutil.rmtree(run.path, ignore_errors=True)
+    parent = run.path.parent
+    if not any(parent.iterdir()):
+        parent.rmdir()
+
+
+def stop(
+    run: RunDirectory, after: Literal["step", "epoch"], wait: float
+) -> tuple[Status, RequestDone | None]:
+    """Ask for the end, and wait up to `wait` seconds: for the answer, and for an end that is to
+    come at once. Gives how the run is then, and the engine's answer if there was one."""
+    before = status(run)
+    if before.over:
+        return before, None
+    followed = Follower(run.events)
+    for _ in followed.lines():
+        continue
+    asked = ask(run, "stop", after=after)
+    answer: list[RequestDone] = []
+
+    def done() -> bool:
+        answer.extend(
+            event
+            for event in followed.events()
+            if isinstance(event, RequestDone) and event.id == asked.id
+        )
+        return status(run).over or bool(answer and after == "epoch")
+
+    _wait(done, wait)
+    return status(run), answer[0] if answer else None
+
+
+def end_now(run: RunDirectory, grace: float) -> Status:
+    """SIGTERM, which still writes a checkpoint; after the grace period SIGKILL. On this host."""
+    holder = run.holder()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if holder is None or not holder.here or not holder.alive:
+            break
+        os.kill(holder.pid, number)
+        _wait(lambda: status(run).over, grace)
+    return status(run)
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> bool:
+    limit = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(LOOK_SECONDS)
+    return True

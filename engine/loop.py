@@ -1,0 +1,208 @@
+"""The training loop: read it from top to bottom.
+
+The order is that of the PyTorch documentation: forward, loss, backward, optimizer step, then the
+schedulers that advance by the batch; after the epoch validation, then the schedulers that advance
+by the epoch, the plateau among them. Only this file knows the order of things.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from engine.build import Parts
+from engine.evaluate import check_readable, evaluate
+from engine.job import Ending, Job, record_validation
+from engine.parts.backbones import main_and_auxiliary
+from engine.parts.batches import Batch
+from engine.recorder import EpochLoss, StepRecord
+from engine.requests import Answers
+from engine.saving import checked_flush, raise_non_finite, raise_unwritten, save_epoch, save_last
+
+
+class Window(NamedTuple):
+    """The batches of one optimizer step, and the denominators of their losses.
+
+    A batch whose every target is ignored has count 0 and is left out: its mean loss is 0/0.
+    """
+
+    batches: list[Batch]
+    counts: list[float]
+
+    @property
+    def samples(self) -> list[int]:
+        return [index for batch in self.batches for index in batch.indices]
+
+
+def train(job: Job) -> Ending:
+    """Train to the last epoch, or until somebody asks for the end.
+
+    Raises RunError where the training cannot go on: a loss that is not finite, a sample that
+    can't be read, a checkpoint that could not be written at the end.
+    """
+    parts, progress, recorder = job.parts, job.progress, job.recorder
+    optimizer, schedule = parts.optimizer, parts.schedule
+    answers = Answers(job)
+    metrics: dict[str, float] = {}
+
+    while progress.epoch < job.epochs:
+        parts.freezing.train_mode(parts.model)
+
+        for window in windows(job):
+            count = sum(window.counts)
+            lr = schedule.lrs
+            loss, skipped = None, None
+            if count > 0:
+                loss, skipped = optimizer_step(parts, window, count)
+            else:
+                skipped, progress.all_ignored = "no target counts", progress.all_ignored + 1
+            if skipped is None and schedule.step():
+                schedule.apply(optimizer)
+            recorder.step(
+                StepRecord(
+                    progress.step,
+                    progress.epoch,
+                    loss,
+                    count,
+                    window.samples,
+                    lr,
+                    recorder.clock(),
+                    skipped,
+                )
+            )
+            progress.step += 1
+            progress.batch += len(window.batches)
+            if recorder.non_finite is not None:
+                raise_non_finite(job)
+            if job.control.pending() and (reason := answers.give()):
+                return stop(job, reason)
+            if _every_steps(job):
+                save_last(job)
+
+        checked_flush(job)  # the loop's first wait for the device since the epoch began
+        began = time.monotonic()
+        metrics = {"train/loss": recorder.epoch_loss.mean}
+        if _validation_is_due(job):
+            validation = evaluate(parts, job.control.stop_pending)
+            if validation is None and (reason := answers.give()):
+                return stop(job, reason)
+            metrics.update(validation or {})
+        record_validation(job, metrics, time.monotonic() - began)
+        if schedule.epoch_end(metrics):
+            schedule.apply(optimizer)
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        recorder.epoch_loss = EpochLoss()
+        save_epoch(job, metrics)
+        if job.stop_after_epoch and progress.epoch < job.epochs:
+            return Ending(metrics, "stop was asked for after the epoch")
+        if job.control.pending() and (reason := answers.give()) and progress.epoch < job.epochs:
+            return stop(job, reason)
+
+    return Ending(metrics)
+
+
+def optimizer_step(parts: Parts, window: Window, count: float) -> tuple[Tensor, str | None]:
+    """One step of the optimizer on a window of batches.
+
+    Returns the loss, a tensor of shape () on the device, and why the step was skipped, if it was.
+    """
+    optimizer, scaler = parts.optimizer, parts.scaler
+
+    def closure() -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        total: Tensor | None = None
+        for batch, batch_count in zip(window.batches, window.counts, strict=True):
+            if batch_count == 0:
+                continue
+            loss = batch_loss(parts, batch, batch_count)
+            if len(window.batches) > 1:
+                loss = loss * parts.criterion.share(batch_count, count)
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total = loss.detach() if total is None else total + loss.detach()
+        clip = parts.experiment.train.clip_norm
+        if clip is not None:
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(parts.trained, clip)
+        assert total is not None, "a window with a count has a batch with one"
+        return total
+
+    if parts.needs_closure:  # LBFGS evaluates the loss several times a step
+        return lbfgs_step(optimizer, closure), None
+    loss = closure()
+    if not scaler.is_enabled():
+        optimizer.step()
+        return loss, None
+    before = scaler.get_scale()
+    scaler.step(optimizer)
+    scaler.update()
+    # A smaller scale is how torch's scaler tells that gradients overflowed and no step was taken.
+    overflowed = scaler.get_scale() < before
+    return loss, "fp16 gradients overflowed" if overflowed else None
+
+
+def lbfgs_step(optimizer: torch.optim.Optimizer, closure: Callable[[], Tensor]) -> Tensor:
+    """torch gives the loss of the first evaluation, as a number or as what the closure gave."""
+    return torch.as_tensor(optimizer.step(closure)).detach()  # type: ignore[arg-type]
+
+
+def batch_loss(parts: Parts, batch: Batch, count: float) -> Tensor:
+    """Forward and loss of one batch: a tensor of shape () with its graph."""
+    inputs = batch.inputs.to(parts.device, non_blocking=True)
+    targets = batch.targets.to(parts.device, non_blocking=True)
+    with parts.autocast:
+        output, auxiliary = main_and_auxiliary(parts.model(inputs))
+        loss: Tensor = parts.criterion(output, targets, count)
+        for extra in auxiliary:
+            loss = loss + parts.aux_weight * parts.criterion(extra, targets, count)
+    return loss
+
+
+def windows(job: Job) -> Iterator[Window]:
+    """The rest of the epoch, `accumulate` batches at a time; the last window may be smaller."""
+    parts, progress = job.parts, job.progress
+    accumulate = parts.experiment.train.accumulate
+    batches: list[Batch] = []
+    for batch in parts.data.train_batches(progress.epoch, progress.batch):
+        if batch.unreadable:
+            note_unreadable(job, batch)
+        batches.append(batch)
+        if len(batches) == accumulate:
+            yield Window(batches, [parts.criterion.count(b.targets) for b in batches])
+            batches = []
+    if batches:
+        yield Window(batches, [parts.criterion.count(b.targets) for b in batches])
+
+
+def note_unreadable(job: Job, batch: Batch) -> None:
+    """Raises RunError, or counts the samples and names each once."""
+    check_readable(job.parts, batch, "train")
+    for bad in batch.unreadable:
+        if bad.name not in job.progress.unreadable:
+            job.progress.unreadable.append(bad.name)
+            job.recorder.warn(
+                f"{bad.name} can't be read and is left out: {bad.error}",
+                "data.root",
+                f"{len(job.progress.unreadable)} so far; repair or delete it",
+            )
+
+
+def _validation_is_due(job: Job) -> bool:
+    every = job.parts.experiment.train.validate_every
+    done = job.progress.epoch + 1
+    return done % every == 0 or done == job.epochs
+
+
+def _every_steps(job: Job) -> bool:
+    every = job.parts.experiment.checkpoint.every_steps
+    return every is not None and job.progress.step % every == 0
+
+
+def stop(job: Job, reason: str) -> Ending:
+    """Leave with a checkpoint of this very step."""
+    if not save_last(job):
+        raise_unwritten(job)
+    return Ending({}, reason)

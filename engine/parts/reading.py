@@ -1,0 +1,124 @@
+"""Samples read and transformed, a batch at a time, in whichever process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from PIL import UnidentifiedImageError
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from engine.contract.problems import RunError
+from engine.parts.randomness import generators_kept, mix, seed_generators
+from engine.parts.sources import Source
+from engine.parts.transforms import AnyImage, as_rgb
+
+Key = tuple[int, list[int]]  # the epoch, and the indices of a batch
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A sample that could not be read, and why."""
+
+    index: int
+    name: str
+    error: str
+
+
+class Batch(NamedTuple):
+    """Without its unreadable samples: it may be short, or empty."""
+
+    inputs: Tensor  # (batch, channels, height, width) float32
+    targets: Tensor  # (batch,) int64
+    indices: list[int]  # into the training or validation samples
+    unreadable: list[Unreadable]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A RunError on its way out of a worker: an exception raised there would arrive wrapped in
+    a traceback."""
+
+    message: str
+    remedy: str
+
+
+class Samples(Dataset[Batch | Failure]):
+    """A batch by its key. `draws`: whether random numbers are drawn for a sample; they are
+    seeded by (seed, epoch, index)."""
+
+    def __init__(
+        self, source: Source, transform: Callable[[AnyImage], Tensor], seed: int, *, draws: bool
+    ) -> None:
+        self.source, self._transform = source, transform
+        self._seed, self._draws = seed, draws
+
+    def __getitem__(self, key: Key) -> Batch | Failure:
+        with generators_kept() if self._draws else contextlib.nullcontext():
+            try:
+                return self._batch(*key)
+            except RunError as failed:
+                return Failure(failed.message, failed.remedy)
+            except MemoryError:
+                remedy = "use a smaller batch_size, fewer workers or a smaller image_size"
+                return Failure("the memory ran out while a batch was loaded", remedy)
+
+    def _batch(self, epoch: int, indices: list[int]) -> Batch:
+        images: list[Tensor] = []
+        targets: list[int] = []
+        read: list[int] = []
+        unreadable = []
+        for index in indices:
+            if self._draws:
+                seed_generators(mix(self._seed, epoch, index))
+            try:
+                image, target = self.source.read(index)
+                image = as_rgb(image)
+            except MemoryError:
+                raise
+            except Exception as error:  # decoders, and people's own code, raise all there is
+                unreadable.append(Unreadable(index, self.source.name(index), _why(error)))
+                continue
+            images.append(self._transformed(image, index))
+            targets.append(target)
+            read.append(index)
+        return Batch(self._stack(images, read), torch.tensor(targets).long(), read, unreadable)
+
+    def _transformed(self, image: AnyImage, index: int) -> Tensor:
+        try:
+            return self._transform(image)
+        except RunError as failed:
+            message = f"{self.source.name(index)}: {failed.message}"
+            raise RunError(message, failed.remedy) from failed
+
+    def _stack(self, images: list[Tensor], indices: list[int]) -> Tensor:
+        if not images:
+            return torch.empty(0)
+        for image, index in zip(images, indices, strict=True):
+            if image.shape != images[0].shape:
+                names = self.source.name(indices[0]), self.source.name(index)
+                sizes = ["x".join(map(str, i.shape[1:])) for i in (images[0], image)]
+                raise RunError(
+                    f"images differ in size after the transforms: {names[0]} has {sizes[0]} "
+                    f"pixels, {names[1]} has {sizes[1]}",
+                    "end data.augment or data.preprocess with a crop of one size",
+                )
+        return torch.stack(images)
+
+
+def _why(error: Exception) -> str:
+    """One line for a person."""
+    match error:
+        case FileNotFoundError():
+            return "the file is not there any more"
+        case PermissionError():
+            return "no permission to read it"
+        case UnidentifiedImageError():
+            return "not an image, or an empty or damaged one"
+        case OSError():
+            return error.strerror or str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,147 @@
+"""Where samples come from: each knows all but the images without reading any."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from engine.contract.problems import InputError, Problem
+from engine.parts.transforms import AnyImage
+
+
+class Source(Protocol):
+    """Samples by their index. All but the images is known without reading any."""
+
+    classes: list[str]
+    targets: Tensor  # (N,) int64, each an index into `classes`
+    in_memory: bool  # reading costs nothing but the transforms
+    draws: bool  # whether reading runs code that may draw random numbers
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> tuple[AnyImage, int]:
+        """The image and its class. Raises whatever the file or the data set raises."""
+        ...
+
+    def name(self, index: int) -> str:
+        """For messages: the file's path where there is one."""
+        ...
+
+    def relative_name(self, index: int) -> str:
+        """The same wherever the data's folder lies."""
+        ...
+
+
+class Digits:
+    """The bundled 1,797 handwritten digits, 8x8, grey. Origin and license: digits.txt."""
+
+    in_memory, draws = True, False
+
+    def __init__(self) -> None:
+        with np.load(Path(__file__).with_name("digits.npz")) as file:
+            self.images = torch.from_numpy(file["images"]).unsqueeze(1)
+            self.targets = torch.from_numpy(file["targets"]).long()
+        self.classes = [str(digit) for digit in range(10)]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int) -> tuple[AnyImage, int]:
+        return self.images[index], int(self.targets[index])
+
+    def name(self, index: int) -> str:
+        return f"digits[{index}]"
+
+    relative_name = name
+
+
+class _VisibleFolder(ImageFolder):  # type: ignore[misc]
+    """ImageFolder, but `.ipynb_checkpoints` is no class and macOS's `._1.jpg` no image."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, allow_empty=True, is_valid_file=_is_image)
+
+    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
+        names, _ = super().find_classes(directory)
+        visible = [name for name in names if not name.startswith(".")]
+        return visible, {name: index for index, name in enumerate(visible)}
+
+
+def _is_image(path: str) -> bool:
+    return path.lower().endswith(IMG_EXTENSIONS) and not os.path.basename(path).startswith(".")  # noqa: PTH119
+
+
+class Folder:
+    """A folder of images for each class, found by torchvision's ImageFolder."""
+
+    in_memory, draws = False, False
+
+    def __init__(self, folder: Path, key: str) -> None:
+        try:
+            found = _VisibleFolder(folder)
+        except OSError as error:
+            message = f"{folder} has no class folders in it"
+            if not isinstance(error, FileNotFoundError):
+                message = f"{folder} can't be read: {error.strerror}"
+            hint = f"put the images of each class into a folder of its own: {folder}/cat/1.jpg"
+            raise InputError(Problem(message, key, hint)) from error
+        self.folder = folder
+        self.classes: list[str] = found.classes
+        self.targets = torch.tensor(found.targets, dtype=torch.int64)
+        # One array, not a list of a million strings: counting references to those would make each
+        # worker copy, page by page, the memory that it shares with the main process.
+        names = [os.fsencode(os.path.relpath(path, folder)) for path, _ in found.samples]
+        self._names = np.array(names, dtype=np.bytes_)
+        counts = self.targets.bincount(minlength=len(self.classes)).tolist()
+        empty = [name for name, count in zip(self.classes, counts, strict=True) if not count]
+        if empty:
+            message = f"no images in {', '.join(str(folder / name) for name in empty[:5])}"
+            hint = "take empty folders away; known: " + ", ".join(IMG_EXTENSIONS)
+            raise InputError(Problem(message, key, hint))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def read(self, index: int) -> tuple[AnyImage, int]:
+        # Through a file object: Pillow keeps a path's file open where it fails to decode it.
+        with Path(self.name(index)).open("rb") as file:
+            image = Image.open(file)
+            image.load()
+        return image, int(self.targets[index])
+
+    def name(self, index: int) -> str:
+        return str(self.folder / self.relative_name(index))
+
+    def relative_name(self, index: int) -> str:
+        return Path(os.fsdecode(self._names[index].item())).as_posix()
+
+
+class Subset:
+    """Some samples of a source, by their indices."""
+
+    def __init__(self, source: Source, indices: list[int]) -> None:
+        self._source = source
+        self._indices = np.array(indices, dtype=np.int64)
+        self.classes = source.classes
+        self.targets = source.targets[self._indices]
+        self.in_memory, self.draws = source.in_memory, source.draws
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def read(self, index: int) -> tuple[AnyImage, int]:
+        return self._source.read(int(self._indices[index]))
+
+    def name(self, index: int) -> str:
+        return self._source.name(int(self._indices[index]))
+
+    def relative_name(self, index: int) -> str:
+        return self._source.relative_name(int(self._indices[index]))

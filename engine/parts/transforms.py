@@ -1,0 +1,252 @@
+"""[data] and what the backbone's weights expect → how an image becomes the model's input.
+
+    image ─▶ RGB ─▶ resize, crop ─▶ uint8 tensor ─▶ augment ─▶ float, normalize     training
+    image ─▶ RGB ─▶ resize, crop ─▶ uint8 tensor ────────────▶ float, normalize     validation
+
+The geometry runs on the Pillow image where there is one, with the functions that torchvision's own
+weights use, so that validation gives bit for bit what `weights.transforms()` gives. Augmentation
+runs on tensors: all of torchvision.transforms.v2 works there, and RandomResizedCrop of a photo
+takes half the time that it takes on a Pillow image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as F
+
+from engine.contract.data import Data
+from engine.contract.problems import InputError, Problem, RunError
+from engine.parts.randomness import generators_kept, seed_generators
+from engine.parts.transform_names import Step, is_random, read_steps
+
+RESIZERS = {"Resize", "RandomResizedCrop", "RandomResize", "RandomShortestSize", "ScaleJitter"}
+CROPPERS = {"CenterCrop", "RandomCrop"}
+TO_FLOAT = {"ToDtype", "ConvertImageDtype", "Normalize"}
+
+AnyImage = Image.Image | Tensor  # a Pillow image, or uint8 (1 or 3, H, W)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What the backbone's weights were trained with. Sizes in pixels; `resize_size` is the short
+    side, of which the middle `image_size` square is kept."""
+
+    image_size: int
+    resize_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str = "bilinear"
+    antialias: bool = True
+
+
+class Transforms:
+    """The two pipelines, from an image to a float tensor (3, H, W).
+
+    `random`: whether the training pipeline draws random numbers. `train_shape` and `eval_shape`:
+    what comes out of each. `train` and `eval` raise RunError for an image that a transform of the
+    experiment can't take.
+    """
+
+    def __init__(self, train: list[Step], eval: list[Step]) -> None:
+        self._train, self._eval = train, eval
+        self.random = any(is_random(step.transform) for step in train)
+        self.train_shape = _probe(train)
+        self.eval_shape = _probe(eval)
+
+    def train(self, image: AnyImage) -> Tensor:
+        return _through(self._train, as_rgb(image))
+
+    def eval(self, image: AnyImage) -> Tensor:
+        return _through(self._eval, as_rgb(image))
+
+
+def build_transforms(data: Data, preset: Preset) -> Transforms:
+    """Raises InputError, with every problem of `data.augment` and `data.preprocess`."""
+    image_size = data.image_size or preset.image_size
+    problems: list[Problem] = []
+    augment = read_steps(data.augment, "data.augment", image_size, problems)
+    own = read_steps(data.preprocess or [], "data.preprocess", image_size, problems)
+    problems += [
+        Problem(
+            f"{step.name} draws random numbers, and validation has to be the same each time",
+            key=step.key,
+            hint="move it to data.augment",
+        )
+        for step in own
+        if is_random(step.transform)
+    ]
+    if problems:
+        raise InputError(*problems)
+    tensor = Step("", "to a tensor", _as_tensor)
+    if data.preprocess is None:
+        geometry = _preset_geometry(preset, image_size)
+        training = _training_geometry(geometry, {step.name for step in augment})
+        finish = _finish([], preset)
+    else:
+        cut = next((i for i, step in enumerate(own) if step.name in TO_FLOAT), len(own))
+        geometry = training = own[:cut]
+        finish = _finish(own[cut:], preset)
+    return Transforms([*training, tensor, *augment, *finish], [*geometry, tensor, *finish])
+
+
+def _preset_geometry(preset: Preset, image_size: int) -> list[Step]:
+    """Another image size than the weights' keeps the share of the image that the crop shows."""
+    resize_size = round(preset.resize_size * image_size / preset.image_size)
+    mode = InterpolationMode(preset.interpolation)
+    return [
+        Step("data.image_size", "Resize", _Resize(resize_size, mode, preset.antialias)),
+        Step("data.image_size", "CenterCrop", _CenterCrop(image_size)),
+    ]
+
+
+def _training_geometry(geometry: list[Step], augment: set[str]) -> list[Step]:
+    """What of the preset's resize and crop is left where augmentation sets the size itself."""
+    if augment & RESIZERS:
+        return []
+    return geometry[:1] if augment & CROPPERS else geometry
+
+
+def _finish(own: list[Step], preset: Preset) -> list[Step]:
+    """To float and normalized: as `data.preprocess` ends, else as the weights expect."""
+    to_float = Step("", "to float", _to_float)
+    if not own:
+        return [Step("", "Normalize", _Normalize(preset.mean, preset.std))]
+    return [*own, to_float] if own[0].name != "Normalize" else [to_float, *own]
+
+
+def as_rgb(image: AnyImage) -> AnyImage:
+    """Three channels of 8 bits; grey becomes three equal channels.
+
+    A 16-bit grey image keeps its upper 8 bits: Pillow's own conversion would clip it to white.
+    Raises whatever Pillow raises for a file that it can't decode.
+    """
+    if isinstance(image, Tensor):
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] not in (1, 3):
+            given = f"{str(image.dtype).removeprefix('torch.')} {tuple(image.shape)}"
+            raise ValueError(f"a tensor should be uint8, (1 or 3, height, width), not {given}")
+        return image.repeat(3, 1, 1) if image.shape[0] == 1 else image
+    if image.mode == "RGB":
+        image.load()
+        return image
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+    elif image.mode == "F":
+        raise ValueError("an image of floating-point numbers, which have no defined white")
+    elif "transparency" in image.info:
+        image = image.convert("RGBA")  # without this step Pillow warns for palettes
+    return image.convert("RGB")
+
+
+class _Resize:
+    def __init__(self, size: int, mode: InterpolationMode, antialias: bool) -> None:
+        self.size, self.mode, self.antialias = [size], mode, antialias
+
+    def __call__(self, image: AnyImage) -> AnyImage:
+        resized: AnyImage = F.resize(image, self.size, self.mode, antialias=self.antialias)
+        return resized
+
+
+class _CenterCrop:
+    def __init__(self, size: int) -> None:
+        self.size = [size]
+
+    def __call__(self, image: AnyImage) -> AnyImage:
+        cropped: AnyImage = F.center_crop(image, self.size)
+        return cropped
+
+
+class _Normalize:
+    """torchvision's convert_image_dtype and normalize, bit for bit, in half their time."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        self.mean = torch.tensor(mean).view(-1, 1, 1)
+        self.std = torch.tensor(std).view(-1, 1, 1)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        return _to_float(image).sub(self.mean).div_(self.std)
+
+
+def _as_tensor(image: AnyImage) -> Tensor:
+    return image if isinstance(image, Tensor) else F.pil_to_tensor(image)
+
+
+def _to_float(image: Tensor) -> Tensor:
+    # Not v2's ToDtype, which multiplies by 1/255: that differs in the last bit.
+    converted: Tensor = F.convert_image_dtype(image, torch.float32)
+    return converted
+
+
+def _through(steps: list[Step], image: Any) -> Tensor:
+    for step in steps:
+        try:
+            image = step.transform(image)
+        except Exception as error:
+            size = "x".join(str(n) for n in _height_width(image))
+            raise RunError(
+                f"{step.name} ({step.key or 'data'}) fails on an image of {size} pixels: {error}",
+                f"change {step.key or 'data.preprocess'}, or resize before it",
+            ) from error
+    return image  # type: ignore[no-any-return]
+
+
+def _height_width(image: Any) -> tuple[int, ...]:
+    return tuple(image.shape[-2:]) if isinstance(image, Tensor) else (image.height, image.width)
+
+
+def _probe(steps: list[Step]) -> tuple[int, int, int]:
+    """The shape that comes out, tried with a wide and a high image: what fails here would fail
+    in the middle of the first epoch."""
+    shapes = {}
+    with generators_kept():
+        for height, width in ((480, 640), (600, 450)):
+            seed_generators(0)
+            image: Any = Image.new("RGB", (width, height), (90, 120, 150))
+            for step in steps:
+                image = _try(step, image)
+            shapes[tuple(image.shape)] = (height, width)
+    shape = next(iter(shapes))
+    key = next((s.key for s in reversed(steps) if s.key.startswith("data.")), "data.preprocess")
+    key = ".".join(key.split(".")[:2])
+    if len(shapes) > 1:
+        raise InputError(
+            Problem(
+                "images come out in different sizes: "
+                + ", ".join(f"{s[-2]}x{s[-1]}" for s in shapes)
+                + " pixels; a batch needs one size",
+                key=key,
+                hint='add a crop at the end, such as { name = "RandomCrop", size = 224 }',
+            )
+        )
+    if shape[0] != 3:
+        raise InputError(
+            Problem(
+                f"images come out with {shape[0]} channels; the model takes 3",
+                key=key,
+                hint='for Grayscale, write { name = "Grayscale", num_output_channels = 3 }',
+            )
+        )
+    return shape
+
+
+def _try(step: Step, image: Any) -> Any:
+    try:
+        out: Any = step.transform(image)
+    except Exception as error:
+        hint = ""
+        if "float" in str(error):
+            hint = 'put { name = "ToDtype", dtype = "float32", scale = true } before it'
+        raise InputError(
+            Problem(f"{step.name} fails on an image: {error}", key=step.key, hint=hint)
+        ) from error
+    if isinstance(out, Image.Image) or (isinstance(out, Tensor) and out.ndim == 3):
+        return out
+    raise InputError(
+        Problem(f"{step.name} doesn't give one image", key=step.key, hint="take it out")
+    )

@@ -1,0 +1,144 @@
+"""Processes that load batches ahead. They last from one epoch to the next."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from engine.contract.problems import RunError
+from engine.parts.reading import Batch, Failure, Key, Samples
+
+REMEDY = (
+    "Most often the memory ran out: use fewer workers or a smaller batch_size. In a container it "
+    "may be the shared memory: give it more (docker run --shm-size=8g), or write workers = 0."
+)
+
+
+class _Keys(Sampler[Key]):
+    """What the workers shall load next. torch's loader takes its sampler once and for all, and
+    with it keeps its workers, so the keys of an epoch are put in here."""
+
+    keys: Iterable[Key] = ()
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.keys)
+
+
+class Workers:
+    """`count` processes, started at the first batch."""
+
+    def __init__(self, samples: Samples, count: int, pin_memory: bool) -> None:
+        self._keys = _Keys()
+        self._iterator: Any = None
+        with _quietly():
+            self._loader: DataLoader[Any] = DataLoader(
+                samples,
+                batch_size=None,  # a key is already a whole batch
+                sampler=self._keys,
+                num_workers=count,
+                collate_fn=_same,
+                pin_memory=pin_memory,
+                persistent_workers=True,
+                worker_init_fn=_start,
+                # A loader without one draws its workers' seeds from the global generator.
+                generator=torch.Generator(),
+                # Python 3.14 starts processes otherwise by itself: then the data would be copied.
+                multiprocessing_context="fork" if sys.platform == "linux" else None,
+            )
+
+    def batches(self, keys: Iterable[Key]) -> Iterator[Batch]:
+        """The batches of the keys, in their order. Raises RunError where a worker died."""
+        self._keys.keys = keys
+        with _told(), _quietly():
+            self._iterator = iterator = iter(self._loader)
+        while True:
+            with _told():
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield raised(item)
+
+    def close(self) -> None:
+        if self._iterator is None:
+            return
+        processes = self._iterator._workers
+        # Not by dropping it: whoever still holds an iterator would keep the processes alive.
+        self._iterator._shutdown_workers()
+        for process in processes:
+            if process.is_alive():  # stuck, and deaf to SIGTERM
+                process.kill()
+                process.join()
+        self._iterator = self._loader._iterator = None
+
+
+def raised(item: Batch | Failure) -> Batch:
+    if isinstance(item, Failure):
+        raise RunError(item.message, item.remedy)
+    return item
+
+
+def _same(item: Any) -> Any:
+    return item
+
+
+# Whether to stop is the engine's decision, and a terminal sends Ctrl+C to the workers too. They end
+# when the engine says so, or is gone. (Windows has no SIGHUP.)
+_STOPPING = {
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+}
+
+
+def _start(worker: int) -> None:
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+@contextmanager
+def _held_back(signals: set[signal.Signals]) -> Iterator[None]:
+    """They arrive afterwards: one that came between a worker's start and its `_start` would end
+    it, and with it the run."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A worker that died, told as such. All that a sample can raise arrives as a value, so what is
+    raised here is about the processes themselves."""
+    try:
+        yield
+    except (RuntimeError, OSError, EOFError) as error:
+        raise RunError(f"a process that loads the data died: {error}", REMEDY) from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the loader's warnings, and without the handler that it sets for children that die:
+    that raises wherever the program happens to be, in the middle of writing a checkpoint too. The
+    wait for the next batch finds the dead worker by itself, within 5 s."""
+    main = threading.current_thread() is threading.main_thread()
+    child = getattr(signal, "SIGCHLD", None)
+    before = signal.getsignal(child) if main and child is not None else None
+    with warnings.catch_warnings():
+        # By their texts: the workers inherit this, and people's own warnings are theirs to see.
+        warnings.filterwarnings("ignore", message=".*DataLoader will create")
+        warnings.filterwarnings("ignore", message=".*use of fork")
+        yield
+    if child is not None and before is not None:
+        signal.signal(child, before)

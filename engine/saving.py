@@ -1,0 +1,67 @@
+"""When a checkpoint is written, under which names, and what to say where it can't be."""
+
+from __future__ import annotations
+
+from engine.contract.problems import RunError
+from engine.job import Job
+from engine.snapshot import snapshot
+
+
+def save_last(job: Job) -> bool:
+    """A checkpoint in the middle of an epoch."""
+    checked_flush(job)
+    return job.keeper.save(snapshot(job), job.progress, None, {"last": "last.pt"})
+
+
+def save_epoch(job: Job, metrics: dict[str, float]) -> None:
+    """A checkpoint at the end of an epoch: `last`, and what it is best of.
+
+    At the last epoch a checkpoint that can't be written is the end of the run's result.
+    """
+    progress, section = job.progress, job.parts.experiment.checkpoint
+    at_the_end = progress.epoch >= job.epochs
+    if progress.epoch % section.every and not at_the_end:
+        return
+    metric = metrics.get(job.parts.monitor)
+    before = (progress.best, progress.best_step, progress.kept)
+    is_best, is_kept = job.keeper.rank(progress, metric)
+    names = {"epoch": f"epoch-{progress.epoch:04d}.pt"} if is_kept else {}
+    names["last"] = "last.pt"
+    if is_best:
+        names["best"] = "best.pt"
+    if not job.keeper.save(snapshot(job), progress, metric, names):
+        progress.best, progress.best_step, progress.kept = before
+        if at_the_end:
+            raise_unwritten(job)
+
+
+def checked_flush(job: Job) -> None:
+    """Nothing is saved of a training that has gone wrong: the checkpoint before stays the last."""
+    job.recorder.flush()
+    if job.recorder.non_finite is not None:
+        raise_non_finite(job)
+
+
+def raise_unwritten(job: Job) -> None:
+    folder = job.keeper.run.checkpoints
+    raise RunError(
+        f"the checkpoint of step {job.progress.step} could not be written to {folder}",
+        "make room on that disk; `ptrain resume` goes on from the checkpoint before",
+    )
+
+
+def raise_non_finite(job: Job) -> None:
+    """Name the step, the learning rates, the samples and the checkpoint to go back to."""
+    found = job.recorder.non_finite
+    assert found is not None
+    record = found.record
+    names = [job.parts.data.sample_name(index) for index in record.samples]
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    last = job.keeper.run.checkpoints / "last.pt"
+    kept = f"the last checkpoint is {last}" if last.exists() else "there is no checkpoint yet"
+    rates = ", ".join(f"{lr:g}" for lr in record.lr)
+    raise RunError(
+        f"the loss is {found.loss} at step {record.step} (epoch {record.epoch}, lr {rates}); "
+        f"the samples of that batch: {shown}; {kept}",
+        "lower the lr, write clip_norm = 1.0 under [train], or look at those samples",
+    )

@@ -1,0 +1,85 @@
+"""A run's whole state as plain tensors, numbers, strings, lists and dicts, and back."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from engine import __version__
+from engine.checkpoint import Progress
+from engine.job import Job
+from engine.recorder import EpochLoss
+
+FORMAT = 1
+
+
+def snapshot(job: Job) -> dict[str, Any]:
+    """What exact resuming needs, and what using the model needs: `model`, `classes`.
+
+    No times and no paths of this machine, so that two runs with the same numbers have the same
+    checkpoints.
+    """
+    parts = job.parts
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "experiment": parts.experiment.model_dump(exclude_none=True),
+        "classes": parts.data.classes,
+        "data": parts.data.fingerprint,
+        "model": parts.model.state_dict(),
+        "optimizer": parts.optimizer.state_dict(),
+        "schedule": parts.schedule.state_dict(),
+        "lr": list(parts.schedule.lrs),
+        "scaler": parts.scaler.state_dict(),
+        "progress": job.progress.state_dict(),
+        "epochs": job.epochs,
+        "epoch_loss": [job.recorder.epoch_loss.total, job.recorder.epoch_loss.count],
+        "generators": generators(parts.device),
+    }
+
+
+def restore(job: Job, content: dict[str, Any]) -> None:
+    """Put everything back; the generators last, since building draws from them."""
+    parts = job.parts
+    parts.model.load_state_dict(content["model"])
+    parts.optimizer.load_state_dict(content["optimizer"])
+    parts.schedule.load_state_dict(content["schedule"])
+    parts.schedule.apply(parts.optimizer)
+    parts.scaler.load_state_dict(content["scaler"])
+    job.progress = Progress(**content["progress"])
+    job.recorder.epoch_loss = EpochLoss(*content["epoch_loss"])
+    restore_generators(content["generators"], parts.device)
+
+
+def generators(device: torch.device) -> dict[str, Any]:
+    """The state of every global generator."""
+    version, numbers, gauss = random.getstate()
+    kind, keys, position, has_gauss, cached = cast(
+        tuple[str, Any, int, int, float], np.random.get_state(legacy=True)
+    )
+    states: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "python": [version, list(numbers), gauss],
+        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+    }
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def restore_generators(states: dict[str, Any], device: torch.device) -> None:
+    """A state of a device that is not used any more is left out: its numbers can't be gone on."""
+    torch.set_rng_state(states["torch"])
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+    elif device.type == "mps" and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])

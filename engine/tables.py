@@ -1,0 +1,213 @@
+"""What there is and what has run, as tables for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json as json_module
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from engine.contract.backbones import BACKBONES
+from engine.contract.devices import devices
+from engine.contract.events import as_dict
+from engine.contract.follower import read_state
+from engine.contract.run_directory import RunDirectory, runs_root
+from engine.contract.run_state import Curve, RunState
+from engine.contract.runs import list_runs, status
+from engine.display import duration, ending, validation_line
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def print_devices(*, json: bool) -> None:
+    rows = devices()
+    if json:
+        _print_json([row.as_json() for row in rows])
+        return
+    table = _table("device", "model", "memory free", "of", "busy", "used by")
+    for row in rows:
+        busy = "" if row.utilisation is None else f"{row.utilisation} %"
+        table.add_row(
+            row.name,
+            row.model,
+            gigabytes(row.memory_free),
+            gigabytes(row.memory_total),
+            busy,
+            ", ".join(row.users),
+        )
+    _print(table)
+
+
+def print_backbones(part: str, *, json: bool) -> None:
+    """Those whose name contains `part`."""
+    rows = [row for name, row in BACKBONES.items() if part.lower() in name]
+    if json:
+        _print_json(
+            [
+                {
+                    "name": row.name,
+                    "parameters": row.parameters,
+                    "image_size": row.image_size,
+                    "smallest": row.smallest,
+                    "heads": list(row.heads),
+                    "weights": list(row.weights),
+                    "default": row.default,
+                }
+                for row in rows
+            ]
+        )
+        return
+    table = _table("backbone", "parameters", "pixels", "at least", "head", "weights")
+    for row in rows:
+        parameters = f"{row.parameters / 1e6:.1f} M"
+        sizes = str(row.image_size), str(row.smallest)
+        table.add_row(row.name, parameters, *sizes, row.heads[0], ", ".join(row.weights))
+    _print(table)
+
+
+def print_runs(runs: Path | None, *, json: bool) -> None:
+    """Every run, the newest last, where a terminal shows it without scrolling."""
+    rows = [_summary(run) for run in list_runs(runs_root(runs))]
+    if json:
+        _print_json(rows)
+        return
+    if not rows:
+        print(f"no runs in {runs_root(runs)}; `ptrain run FILE` makes one")
+        return
+    table = _table("run", "experiment", "state", "epoch", "best", "loss", "last heard of")
+    for row in rows:
+        table.add_row(
+            row["run"],
+            row["experiment"],
+            row["state"],
+            f"{row['epochs_done']}/{row['epochs']}",
+            _number(row["best"]),
+            _number(row["loss"]),
+            f"{duration(max(0.0, time.time() - row['time']))} ago" if row["time"] else "",
+        )
+    _print(table)
+
+
+def _summary(run: RunDirectory) -> dict[str, Any]:
+    state, how = read_state(run.events), status(run)
+    best = state.best
+    return {
+        "run": run.id,
+        "experiment": run.name,
+        "path": str(run.path),
+        "state": how.state,
+        "reason": how.reason,
+        "step": state.steps_done,
+        "planned_end": state.planned_end,
+        "epochs_done": epochs_done(state),
+        "epochs": state.epochs,
+        "loss": state.last_step.loss if state.last_step is not None else None,
+        "best": best.metric if best is not None else None,
+        "best_checkpoint": best.path if best is not None else None,
+        "metrics": state.validated[-1].metrics if state.validated else {},
+        "time": state.last_time,
+    }
+
+
+def epochs_done(state: RunState) -> int:
+    """Whole epochs: each ends with its `validated` event."""
+    done = [event.epoch + 1 for event in state.validated if not event.requested]
+    return done[-1] if done else 0
+
+
+def print_run(run: RunDirectory, *, json: bool) -> None:
+    """One run's story."""
+    state = read_state(run.events)
+    if json:
+        checkpoints = [as_dict(event) for event in newest_checkpoints(state)]
+        validated = [as_dict(event) for event in state.validated]
+        warnings = [as_dict(event) for event in state.warnings]
+        more = {"validated": validated, "checkpoints": checkpoints, "warnings": warnings}
+        print(_dumps(_summary(run) | more))
+        return
+    how = status(run)
+    print(f"{run.name} {run.id}: {how.state}{f' ({how.reason})' if how.reason else ''}")
+    if len(state.curve.step):
+        first, last = state.curve.step[0], state.curve.step[-1]
+        print(f"\nloss of steps {first} to {last}\n{curve(state.curve)}\n")
+    for event in state.validated:
+        print(validation_line(event, state.epochs))
+    for warning in state.warnings:
+        print(f"warning: {warning.what}  {warning.remedy}")
+    for saved in newest_checkpoints(state):
+        metric = "" if saved.metric is None else f"  {saved.metric:.4f}"
+        print(f"{saved.kind:>5}  step {saved.step}  {run.path / saved.path}{metric}")
+    print(ending(state.last_word, run) if state.last_word is not None else f"run  {run.path}")
+
+
+def newest_checkpoints(state: RunState) -> list[Any]:
+    """The newest event of each file: `last` and `best` were written many times."""
+    return list({event.path: event for event in state.checkpoints}.values())
+
+
+def curve(points: Curve, width: int = 72, height: int = 8) -> str:
+    """The loss as blocks: each column the mean of its steps, the range written beside it."""
+    columns = _columns(list(points.loss), width)
+    finite = [value for value in columns if math.isfinite(value)]
+    if not finite:
+        return "no finite loss"
+    low, high = min(finite), max(finite)
+    span = (high - low) or 1.0
+    levels = [
+        round((value - low) / span * (height * 8 - 1)) + 1 if math.isfinite(value) else 0
+        for value in columns
+    ]
+    rows = []
+    for row in reversed(range(height)):
+        cells = (min(8, max(0, level - row * 8)) for level in levels)
+        label = f"{high:9.4f} " if row == height - 1 else f"{low:9.4f} " if row == 0 else " " * 10
+        rows.append(label + "".join(" " if not cell else BLOCKS[cell - 1] for cell in cells))
+    return "\n".join(row.rstrip() for row in rows)
+
+
+def _columns(values: Sequence[float], width: int) -> list[float]:
+    width = min(width, len(values))
+    means = []
+    for column in range(width):
+        part = values[column * len(values) // width : (column + 1) * len(values) // width]
+        finite = [value for value in part if math.isfinite(value)]
+        means.append(sum(finite) / len(finite) if finite else math.nan)
+    return means
+
+
+def gigabytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _print(table: Table) -> None:
+    """At its full width where the output is no terminal: nothing may be cut off in a pipe."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=1000)
+    console.print(table)
+
+
+def _dumps(values: Any) -> str:
+    return json_module.dumps(values)
+
+
+def _print_json(rows: list[dict[str, Any]]) -> None:
+    """One object a line."""
+    for row in rows:
+        print(_dumps(row))

@@ -1,0 +1,118 @@
+"""`ptrain new`: a commented experiment, written from the contract's own declarations."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from engine.contract.data import Data
+from engine.contract.experiment import Experiment
+from engine.contract.loss import CrossEntropyLoss
+from engine.contract.model import Model
+from engine.contract.optimizer import SGD
+from engine.contract.problems import InputError, Problem, did_you_mean
+from engine.contract.section import Section
+from engine.contract.training import Checkpoint, Train
+
+# What a first experiment says; every other key is there as a comment with its help.
+FIRST: dict[str, dict[str, Any]] = {
+    "data": {"dataset": "ImageFolder", "root": "data", "train": "train", "val": "val"},
+    "model": {"backbone": "resnet18", "weights": "DEFAULT", "freeze": ["*"]},
+    "loss": {"name": "CrossEntropyLoss"},
+    "optimizer": {"name": "SGD", "lr": 1e-3, "momentum": 0.9},
+    "train": {"epochs": 25},
+    "checkpoint": {},
+}
+SECTIONS: dict[str, type[Section]] = {
+    "data": Data,
+    "model": Model,
+    "loss": CrossEntropyLoss,
+    "optimizer": SGD,
+    "train": Train,
+    "checkpoint": Checkpoint,
+}
+CHAIN = """\
+# The schedule is a chain: each [[scheduler]] is a class of torch.optim.lr_scheduler with its own
+# keywords, applied back to back in this order. `begin` and `end` give a member a window.
+
+[[scheduler]]
+name = "LinearLR"                # warm up during the first epochs
+start_factor = 0.1
+total_iters = 3
+end = 3
+
+[[scheduler]]
+name = "StepLR"
+step_size = 7
+gamma = 0.1
+"""
+
+
+def write_new(file: Path, example: str | None) -> dict[str, str]:
+    """Write the file; an existing one is never overwritten. Raises InputError."""
+    text = _example(example) if example is not None else commented(file.stem)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x") as out:
+            out.write(text)
+    except FileExistsError:
+        raise InputError(
+            Problem("is there already", hint="give another name: nothing is overwritten", file=file)
+        ) from None
+    except OSError as error:
+        raise InputError(Problem(f"can't be written: {error.strerror}", file=file)) from None
+    return {"file": str(file), "next": f"edit it, then: ptrain check {file}"}
+
+
+def commented(name: str) -> str:
+    """A whole experiment: what a first one says, and every other key as a comment."""
+    parts = [f"# {name}: an experiment of ptrain. `ptrain check` tells what is wrong with it.\n"]
+    help_ = " ".join((Experiment.model_fields["seed"].description or "").split())
+    parts.append(f"# {help_}\nseed = 42\n")
+    for section, model in SECTIONS.items():
+        help_ = " ".join((model.__doc__ or "").split())
+        lines = [f"# {help_}", f"[{section}]", *_fields(model, FIRST[section])]
+        parts.append("\n".join(lines) + "\n")
+        if section == "optimizer":
+            parts.append(CHAIN)
+    return "\n".join(parts)
+
+
+def _fields(model: type[Section], given: dict[str, Any]) -> Iterator[str]:
+    """Each key with its help above it, as a comment where its default will do."""
+    names = [*given, *(name for name in model.model_fields if name not in given)]
+    for name in names:
+        info = model.model_fields[name]
+        text = " ".join((info.description or "").split())
+        yield from textwrap.wrap(text, 96, initial_indent="# ", subsequent_indent="# ")
+        if name in given:
+            yield _assignment(name, given[name])
+        elif info.default is None or info.is_required():
+            yield f"# {name} ="
+        else:
+            yield f"# {_assignment(name, info.get_default(call_default_factory=True))}"
+
+
+def _assignment(name: str, value: Any) -> str:
+    if isinstance(value, list | dict) and not value:
+        return f"{name} = {value!r}"
+    return tomli_w.dumps({name: value}).strip()
+
+
+def _example(name: str) -> str:
+    examples = {path.stem: path for path in _examples().glob("*.toml")}
+    if name.removesuffix(".toml") not in examples:
+        hint = did_you_mean(name, examples) or "there are: " + ", ".join(sorted(examples))
+        raise InputError(Problem(f'no example "{name}"', "--from", hint))
+    return examples[name.removesuffix(".toml")].read_text()
+
+
+def _examples() -> Path:
+    """In an installed package beside the engine; in a checkout at its top."""
+    installed = Path(str(resources.files("engine"))) / "experiments"
+    return installed if installed.is_dir() else installed.parent.parent / "experiments"

@@ -1,0 +1,359 @@
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+
+from engine.contract.data import Data
+from engine.contract.problems import InputError, RunError
+from engine.parts.batches import build_data
+from engine.parts.transforms import Preset
+
+PRESET = Preset(16, 18, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+AUGMENT = [
+    {"name": "RandomResizedCrop", "size": 16},
+    {"name": "RandomHorizontalFlip"},
+    {"name": "ColorJitter", "brightness": 0.4, "hue": 0.1},
+]
+
+OWN = """
+import random
+import numpy as np
+import torch
+from PIL import Image
+
+class Noise:
+    classes = ["a", "b"]
+    targets = [0, 1] * 6
+    def __len__(self):
+        return 12
+    def __getitem__(self, index):
+        rgb = random.randrange(256), int(np.random.randint(256)), int(torch.randint(256, ()))
+        return Image.new("RGB", (20, 20), rgb), index % 2
+"""
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    """23 images of noise for training, in two classes, and 5 for validation."""
+    draw = np.random.default_rng(0)
+    for split, name, count in (
+        *(("train", "ant", 12), ("train", "bee", 11)),
+        *(("val", "ant", 2), ("val", "bee", 3)),
+    ):
+        folder = tmp_path / "images" / split / name
+        folder.mkdir(parents=True)
+        for number in range(count):
+            pixels = draw.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def build():
+    built = []
+
+    def build(*, seed=3, folder=Path(), **keys):
+        keys = {"workers": 0, "batch_size": 5, **keys}
+        data = build_data(Data.model_validate(keys), PRESET, seed=seed, folder=folder)
+        built.append(data)
+        return data
+
+    yield build
+    for data in built:
+        data.close()
+
+
+def of_folder(root: Path, **keys):
+    return {"dataset": "ImageFolder", "root": str(root), **keys}
+
+
+def same(first, second) -> bool:
+    return [b.indices for b in first] == [b.indices for b in second] and all(
+        torch.equal(a.inputs, b.inputs) and torch.equal(a.targets, b.targets)
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def generators():
+    return (
+        torch.get_rng_state().tolist(),
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+    )
+
+
+def test_an_epoch_holds_every_training_sample_once(images, build):
+    data = build(**of_folder(images))
+    batches = list(data.train_batches(0))
+    assert [len(batch.indices) for batch in batches] == [5, 5, 5, 5, 3]
+    assert sorted(index for batch in batches for index in batch.indices) == list(range(23))
+    assert data.batches_per_epoch == 5
+    assert (data.train_samples, data.val_samples) == (23, 5)
+    assert data.classes == ["ant", "bee"]
+    for batch in batches:
+        assert batch.inputs.shape == (len(batch.indices), 3, 16, 16)
+        assert batch.targets.dtype == torch.int64
+        assert torch.equal(batch.targets, data.train_targets[batch.indices])
+
+
+def test_drop_last_leaves_the_short_batch_out(images, build):
+    data = build(**of_folder(images, drop_last=True))
+    assert [len(batch.indices) for batch in data.train_batches(0)] == [5, 5, 5, 5]
+    assert data.batches_per_epoch == 4
+    assert [len(batch.indices) for batch in data.val_batches()] == [5]
+
+
+def test_a_whole_batch_too_large_for_drop_last_is_told(images, build):
+    with pytest.raises(InputError) as caught:
+        build(**of_folder(images, drop_last=True, batch_size=24))
+    assert caught.value.problems[0].key == "data.batch_size"
+
+
+def test_each_epoch_and_each_seed_is_shuffled_differently(images, build):
+    data, other = build(**of_folder(images)), build(**of_folder(images), seed=4)
+    orders = [
+        [index for batch in source.train_batches(epoch) for index in batch.indices]
+        for source, epoch in ((data, 0), (data, 1), (other, 0), (data, 0))
+    ]
+    assert orders[0] == orders[3]
+    assert orders[0] != orders[1]
+    assert orders[0] != orders[2]
+
+
+def test_augmentation_is_the_same_for_any_number_of_workers(images, build):
+    loaded = []
+    for workers in (0, 1, 2):
+        data = build(**of_folder(images, workers=workers, augment=AUGMENT))
+        assert data.workers == workers
+        loaded.append([*data.train_batches(0), *data.train_batches(1), *data.val_batches()])
+    assert same(loaded[0], loaded[1])
+    assert same(loaded[0], loaded[2])
+    assert not torch.equal(loaded[0][0].inputs, loaded[0][5].inputs)
+
+
+def test_an_image_is_augmented_differently_in_each_epoch(images, build):
+    data = build(**of_folder(images, augment=AUGMENT, batch_size=23))
+    (first,), (second,) = data.train_batches(0), data.train_batches(1)
+    for index in range(23):
+        a = first.inputs[first.indices.index(index)]
+        b = second.inputs[second.indices.index(index)]
+        assert not torch.equal(a, b)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_goes_on_at_any_batch(images, build, workers):
+    data = build(**of_folder(images, workers=workers, augment=AUGMENT))
+    whole = list(data.train_batches(2))
+    for start in (1, 4, 5):
+        assert same(list(data.train_batches(2, start)), whole[start:])
+
+
+def test_an_epoch_left_in_the_middle_does_not_disturb_the_next(images, build):
+    data = build(**of_folder(images, workers=2, augment=AUGMENT))
+    whole = list(data.train_batches(1))
+    left = data.train_batches(0)
+    next(left)
+    assert same(list(data.train_batches(1)), whole)
+
+
+def test_validating_in_the_middle_of_an_epoch_does_not_disturb_it(images, build):
+    data = build(**of_folder(images, workers=1, augment=AUGMENT))
+    whole = list(data.train_batches(0))
+    batches = []
+    for batch in data.train_batches(0):
+        batches.append(batch)
+        assert len(list(data.val_batches())) == 1
+    assert same(batches, whole)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_global_generators_stay_as_they_were(images, build, workers):
+    before = generators()
+    data = build(**of_folder(images, workers=workers, augment=AUGMENT))
+    for _ in data.train_batches(0):
+        assert generators() == before
+    for _ in data.val_batches():
+        assert generators() == before
+    data.close()
+    assert generators() == before
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_data_of_ones_own_draws_the_same_whatever_was_drawn_before(tmp_path, build, workers):
+    (tmp_path / "noise.py").write_text(OWN)
+    data = build(target="noise.py:Noise", folder=tmp_path, workers=workers)
+    first = list(data.train_batches(0))
+    random.random(), np.random.rand(), torch.rand(())
+    before = generators()
+    second = list(build(target="noise.py:Noise", folder=tmp_path).train_batches(0))
+    assert same(first, second)
+    assert generators() == before
+    pixels = torch.cat([batch.inputs[:, :, 0, 0] for batch in first])
+    for channel in range(3):  # random, numpy, torch
+        assert len(pixels[:, channel].unique()) > 5
+
+
+def test_validation_is_in_order_and_the_same_each_time(images, build):
+    data = build(**of_folder(images, batch_size=2, augment=AUGMENT))
+    first, second = list(data.val_batches()), list(data.val_batches())
+    assert [batch.indices for batch in first] == [[0, 1], [2, 3], [4]]
+    assert same(first, second)
+
+
+def test_there_need_be_no_validation(images, build):
+    data = build(**of_folder(images, val="none"))
+    assert data.val_samples == 0
+    assert list(data.val_batches()) == []
+
+
+def test_the_digits_are_prepared_once_and_equal_to_those_read_one_by_one(build, monkeypatch):
+    prepared = build(batch_size=100)
+    first, val = list(prepared.train_batches(1)), list(prepared.val_batches())
+    monkeypatch.setattr("engine.parts.batches.PREPARED_BYTES", 0)
+    each = build(batch_size=100)
+    assert same(first, list(each.train_batches(1)))
+    assert same(val, list(each.val_batches()))
+    assert prepared.workers == 0
+
+
+def test_batches_of_prepared_digits_go_on_at_any_batch(build):
+    data = build(batch_size=100)
+    assert same(list(data.train_batches(0, 7)), list(data.train_batches(0))[7:])
+
+
+def test_workers_are_none_for_small_data_in_memory_and_the_spare_cores_else(
+    images, build, monkeypatch
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(3)), raising=False)
+    assert build(workers="auto", augment=AUGMENT).workers == 0
+    assert build(**of_folder(images, workers="auto")).workers == 2
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    assert build(**of_folder(images, workers="auto")).workers == 8
+
+
+def test_more_workers_than_cores_give_no_warning(images, build):
+    # Warnings are errors in the tests.
+    workers = len(os.sched_getaffinity(0)) + 1
+    assert len(list(build(**of_folder(images, workers=workers)).train_batches(0))) == 5
+
+
+def spoil(folder: Path) -> dict[str, str]:
+    """Four of the training images, each unreadable in its way: the name, and the words told."""
+    whole = folder / "bee" / "00.png"
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "ant" / "truncated.jpg")
+    photo = (folder / "ant" / "truncated.jpg").read_bytes()
+    (folder / "ant" / "truncated.jpg").write_bytes(photo[: len(photo) // 2])
+    (folder / "ant" / "empty.png").touch()
+    (folder / "ant" / "text.png").write_text("not an image")
+    corrupt = bytearray(whole.read_bytes())
+    corrupt[60:90] = bytes(30)
+    (folder / "bee" / "00.png").write_bytes(corrupt)
+    return {
+        "ant/truncated.jpg": "truncated",
+        "ant/empty.png": "not an image",
+        "ant/text.png": "not an image",
+        "bee/00.png": "",
+        "bee/01.png": "not there any more",
+    }
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_can_not_be_read_is_listed_and_the_rest_is_there(images, build, workers):
+    told = spoil(images / "train")
+    data = build(**of_folder(images, workers=workers))
+    (images / "train" / "bee" / "01.png").unlink()
+    batches = list(data.train_batches(0))
+    unreadable = [entry for batch in batches for entry in batch.unreadable]
+    names = {str(Path(e.name).relative_to(images / "train")): e.error for e in unreadable}
+    assert names.keys() == told.keys()
+    assert all(words in names[name] and names[name] for name, words in told.items())
+    assert all(data.sample_name(entry.index) == entry.name for entry in unreadable)
+    assert sum(len(batch.indices) for batch in batches) == 26 - 5
+    for batch in batches:
+        assert len(batch.inputs) == len(batch.targets) == len(batch.indices)
+        assert torch.equal(batch.targets, data.train_targets[batch.indices])
+
+
+def test_a_batch_may_be_empty(images, build):
+    for path in (images / "val").rglob("*.png"):
+        path.write_bytes(b"")
+    (batch,) = build(**of_folder(images)).val_batches()
+    assert (len(batch.inputs), len(batch.targets), batch.indices) == (0, 0, [])
+    assert len(batch.unreadable) == 5
+    assert batch.targets.dtype == torch.int64
+
+
+def test_sample_names_are_the_files(images, build):
+    data = build(**of_folder(images))
+    assert data.sample_name(12) == str(images / "train" / "bee" / "00.png")
+    assert data.sample_name(0, "val") == str(images / "val" / "ant" / "00.png")
+
+
+def test_the_fingerprint_is_of_names_targets_and_split_but_not_of_the_place(images, build):
+    first = build(**of_folder(images)).fingerprint
+    moved = images.rename(images.with_name("moved"))
+    assert build(**of_folder(moved)).fingerprint == first
+    assert build(**of_folder(moved), seed=9).fingerprint == first
+    assert build(**of_folder(moved, val="none")).fingerprint != first
+    (moved / "train" / "ant" / "00.png").rename(moved / "train" / "ant" / "new.png")
+    assert build(**of_folder(moved)).fingerprint != first
+
+
+def test_another_random_split_has_another_fingerprint(build):
+    assert build(seed=1).fingerprint == build(seed=1).fingerprint
+    assert build(seed=1).fingerprint != build(seed=2).fingerprint
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_a_transform_can_not_take_is_named(images, build, workers):
+    # The images are 20 x 24 pixels.
+    crop = [{"name": "RandomCrop", "size": 22}, {"name": "Resize", "size": [16, 16]}]
+    data = build(**of_folder(images, workers=workers, augment=crop))
+    with pytest.raises(RunError) as caught:
+        list(data.train_batches(0))
+    assert str(images / "train") in caught.value.message
+    assert "RandomCrop (data.augment.0)" in caught.value.message
+    assert "Traceback" not in caught.value.message
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
+
+
+def test_a_worker_that_is_killed_is_told_with_a_remedy(images, build):
+    others = children()
+    data = build(**of_folder(images, workers=1, batch_size=1))
+    batches = data.train_batches(0)
+    next(batches)
+    (worker,) = children() - others
+    os.kill(worker, signal.SIGKILL)
+    time.sleep(0.2)  # here a handler of torch's would raise, wherever the program is
+    with pytest.raises(RunError) as caught:
+        list(batches)
+    assert "died" in caught.value.message
+    assert "workers" in caught.value.remedy
+
+
+def test_workers_leave_stopping_to_the_engine_and_are_gone_when_closed(images, build):
+    others = children()
+    data = build(**of_folder(images, workers=2, batch_size=1))
+    batches = data.train_batches(0)
+    next(batches)
+    workers = children() - others
+    assert len(workers) == 2
+    for worker in workers:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(worker, number)
+    assert len(list(batches)) == 22
+    assert len(list(data.train_batches(1))) == 23
+    assert children() - others == workers  # they last from epoch to epoch
+    data.close()
+    assert children() == others
