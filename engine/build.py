@@ -66,8 +66,9 @@ def steps_per_epoch(batches: int, accumulate: int) -> int:
     return -(-batches // accumulate)
 
 
-def build(experiment: Experiment, folder: Path) -> Parts:
-    """Build everything. `folder` is what relative names of code are relative to.
+def build(experiment: Experiment, folder: Path, *, pretrained: bool = True) -> Parts:
+    """Build everything. `folder` is what relative names of code are relative to. `pretrained`
+    false leaves the weights out, for a checkpoint to bring them.
 
     Raises InputError with what every part found that could be looked at.
     """
@@ -82,13 +83,15 @@ def build(experiment: Experiment, folder: Path) -> Parts:
         pin_memory=device.type == "cuda",
     )
     try:
-        return _build(experiment, folder, device, data)
+        return _build(experiment, folder, device, data, pretrained)
     except BaseException:
         data.close()
         raise
 
 
-def _build(experiment: Experiment, folder: Path, device: torch.device, data: Data) -> Parts:
+def _build(
+    experiment: Experiment, folder: Path, device: torch.device, data: Data, pretrained: bool
+) -> Parts:
     problems = list(_unmeasured(experiment, data))
     criterion = None
     outputs = experiment.model.outputs or len(data.classes)
@@ -96,7 +99,7 @@ def _build(experiment: Experiment, folder: Path, device: torch.device, data: Dat
         criterion = build_criterion(experiment.loss, data.classes, data.train_targets, outputs)
     except InputError as error:
         problems += error.problems
-    built, freezing = _model(experiment, data, outputs, folder, problems)
+    built, freezing = _model(experiment, data, outputs, folder, pretrained, problems)
     if problems or built is None or freezing is None or criterion is None:
         raise InputError(*problems)
     model = built.model.to(device)
@@ -130,7 +133,12 @@ def _build(experiment: Experiment, folder: Path, device: torch.device, data: Dat
 
 
 def _model(
-    experiment: Experiment, data: Data, outputs: int, folder: Path, problems: list[Problem]
+    experiment: Experiment,
+    data: Data,
+    outputs: int,
+    folder: Path,
+    pretrained: bool,
+    problems: list[Problem],
 ) -> tuple[Built | None, Freezing | None]:
     if outputs < len(data.classes):
         problems.append(
@@ -142,7 +150,7 @@ def _model(
         )
         return None, None
     try:
-        built = build_model(experiment.model, outputs, folder)
+        built = build_model(experiment.model, outputs, folder, pretrained=pretrained)
         section = experiment.model
         return built, freeze(built.model, section.freeze, built.heads, section.freeze_norm)
     except InputError as error:

@@ -134,25 +134,38 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def newest_intact(run: RunDirectory) -> tuple[Path, dict[str, Any], list[Path]]:
-    """The checkpoint to go on from, its content, and the damaged ones that were passed over.
+@dataclass(frozen=True)
+class Found:
+    """The checkpoint to go on from, and the damaged ones that were passed over for it."""
 
-    Raises InputError when none is intact.
+    path: Path
+    content: dict[str, Any]
+    damaged: list[Path]
+
+
+def newest_intact(run: RunDirectory) -> Found | None:
+    """None for a run that was killed before its first checkpoint.
+
+    Raises InputError when there are checkpoints and none is intact.
     """
     last = run.checkpoints / "last.pt"
     if intact(last):
-        return last, load(last), []
-    others = [path for path in sorted(run.checkpoints.glob("*.pt")) if path != last]
-    damaged = [path for path in others if not intact(path)]
-    candidates = [(load(path), path) for path in others if path not in damaged]
-    if last.exists():
-        damaged.insert(0, last)
-    if not candidates:
-        what = "every checkpoint is damaged" if damaged else "there is no checkpoint yet"
-        hint = f"start it again: ptrain run {run.source}"
-        raise InputError(Problem(f"{run.id}: {what}", "RUN", hint))
-    content, path = max(candidates, key=lambda row: row[0]["progress"]["step"])
-    return path, content, damaged
+        return Found(last, load(last), [])
+    there = sorted(run.checkpoints.glob("*.pt"))
+    damaged = [path for path in there if path == last or not intact(path)]
+    found = [Found(path, load(path), damaged) for path in there if path not in damaged]
+    if found:
+        return max(found, key=lambda one: int(one.content["progress"]["step"]))
+    if not damaged:
+        return None
+    names = ", ".join(path.name for path in damaged)
+    raise InputError(
+        Problem(
+            f"every checkpoint of {run.id} is damaged ({names}): their sha256 is another",
+            "RUN",
+            f"start it again: ptrain run {run.source}",
+        )
+    )
 
 
 class Keeper:

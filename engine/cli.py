@@ -9,7 +9,6 @@ import json as json_module
 import os
 import signal
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -209,16 +208,6 @@ def print_line(values: dict[str, Any], *, json: bool) -> None:
     print(json_module.dumps(values) if json else "  ".join(str(v) for v in values.values()))
 
 
-def print_problems(problems: Iterable[Problem], *, json: bool) -> None:
-    """For people on standard error; for programs one object on standard output."""
-    if json:
-        print(json_module.dumps({"problems": [problem.as_json() for problem in problems]}))
-        return
-    for problem in problems:
-        prefix = "warning: " if problem.severity == "warning" else ""
-        print(f"{prefix}{problem}", file=sys.stderr)
-
-
 def main() -> None:
     """The console script. Every error that is a person's to mend is told without a traceback."""
     arguments = sys.argv[1:]
@@ -244,6 +233,8 @@ def main() -> None:
 def _tell(error: PtrainError, *, json: bool) -> int:
     problems = error.problems if isinstance(error, InputError) else None
     if problems is not None:
+        from engine.printing import print_problems
+
         print_problems(problems, json=json)
     elif json:
         print(json_module.dumps({"error": str(error)}))

@@ -19,6 +19,7 @@ from engine.contract.runs import find_run, last_word, status
 from engine.contract.toml_file import ExperimentFile, read, resolved_text
 from engine.display import Display, JsonLines, Screen, ending, follow, watching
 from engine.launch import detach, end_now, stop
+from engine.printing import print_problems
 
 if TYPE_CHECKING:
     from engine.control import Control
@@ -127,8 +128,6 @@ def _shown(
 
 def check_file(path: Path, overrides: list[str], *, json: bool) -> int:
     """Print every problem. The exit code is 2 where there is one; warnings alone don't count."""
-    from engine.cli import print_problems
-
     file = read(path, overrides)
     from engine.check import check
 

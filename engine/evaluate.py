@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -16,14 +17,15 @@ def evaluate(
 ) -> dict[str, float] | None:
     """`val/loss` (the mean over every target that counts) and the metrics; {} without validation.
 
-    None when `interrupted` says so between two batches. Leaves the model in evaluation mode. The
-    device is waited for once, at the end.
+    None when `interrupted` says so between two batches. Every number is NaN where no target counts.
+    Leaves the model in evaluation mode. The device is waited for once, at the end.
     """
     if parts.data.val_samples == 0:
         return {}
     parts.model.eval()
     parts.metrics.reset()
-    total = torch.zeros((), dtype=torch.float64, device=parts.device)
+    wide = torch.float32 if parts.device.type == "mps" else torch.float64  # mps has no float64
+    total = torch.zeros((), dtype=wide, device=parts.device)
     count = 0.0
     with torch.inference_mode():
         for batch in parts.data.val_batches():
@@ -39,9 +41,10 @@ def evaluate(
                 total += parts.criterion.total(output, targets)
             parts.metrics.update(output.float(), targets)
             count += parts.criterion.count(batch.targets)
-        values = {f"val/{name}": value for name, value in parts.metrics.compute().items()}
-    numbers = {name: float(value) for name, value in values.items()}
-    return {"val/loss": float(total) / count if count else float("nan"), **numbers}
+        if count == 0:
+            return dict.fromkeys(("val/loss", *(f"val/{name}" for name in parts.metrics)), math.nan)
+        values = {f"val/{name}": float(value) for name, value in parts.metrics.compute().items()}
+    return {"val/loss": float(total) / count, **values}
 
 
 def check_readable(parts: Parts, batch: Batch, split: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
 import traceback
 from typing import Any
@@ -38,10 +39,10 @@ from engine.recorder import Recorder
 from engine.snapshot import restore
 
 
-def build_located(file: ExperimentFile) -> Parts:
+def build_located(file: ExperimentFile, *, pretrained: bool = True) -> Parts:
     """Build, with every problem and warning given its line. Raises InputError."""
     try:
-        parts = build(file.experiment, file.folder)
+        parts = build(file.experiment, file.folder, pretrained=pretrained)
     except InputError as error:
         raise InputError(*file.locate(error.problems)) from None
     parts.warnings = file.locate(parts.warnings)
@@ -53,36 +54,58 @@ def start(run: RunDirectory, parts: Parts, control: Control) -> int:
     with run.locked():
         job = _job(run, parts, control)
         job.recorder.write(_started(job))
+        print(reports(parts), file=sys.stderr, flush=True)
         return _to_the_end(job, run)
+
+
+def reports(parts: Parts) -> str:
+    """What was loaded and what is frozen, for console.log and whoever looks on."""
+    weights = parts.built.weights_report
+    lines = [weights.describe()] if weights is not None else []
+    return "\n".join([*lines, parts.freezing.describe()])
 
 
 def resume(run: RunDirectory, file: ExperimentFile, control: Control) -> int:
-    """Go on exactly where the newest intact checkpoint is. Raises InputError when it can't be.
+    """Go on exactly where the newest intact checkpoint is; without any, from the beginning.
 
     `file` is the run's own experiment.toml, or a changed file that was named on the command line.
+    Raises InputError where going on would be wrong.
     """
     with run.locked():
         control.skip_earlier()
-        path, content, damaged = newest_intact(run)
-        changed = changes.accepted(content["experiment"], file)
-        parts = build_located(file)
-        try:
-            changes.same_data(content, parts)
-            job = _job(run, parts, control, epochs=_epochs(content, file))
-            restore(job, content)
-        except BaseException:
-            parts.data.close()
-            raise
+        found = newest_intact(run)
+        if found is None:
+            job = _job(run, build_located(file), control)
+            job.recorder.write(_resumed(job, "", []))
+            return _to_the_end(job, run)
+        changed = changes.accepted(found.content["experiment"], file)
+        epochs = _epochs(found.content, file)
+        job = _restored(run, file, control, found.content, epochs)
         if changed:
             write_atomically(run.experiment, resolved_text(file.experiment).encode())
-        job.recorder.write(_resumed(job, str(path.relative_to(run.path)), changed))
-        for bad in damaged:
+        job.recorder.write(_resumed(job, str(found.path.relative_to(run.path)), changed))
+        for bad in found.damaged:
             job.recorder.warn(
                 f"{bad.name} is damaged: its sha256 is not the one beside it",
                 str(bad),
-                f"went on from {path.name}, step {job.progress.step}, instead",
+                f"went on from {found.path.name}, step {job.progress.step}, instead",
             )
         return _to_the_end(job, run)
+
+
+def _restored(
+    run: RunDirectory, file: ExperimentFile, control: Control, content: dict[str, Any], epochs: int
+) -> Job:
+    """The parts as they were. The weights that the run began with are not needed any more."""
+    parts = build_located(file, pretrained=False)
+    try:
+        changes.same_data(content, parts)
+        job = _job(run, parts, control, epochs=epochs)
+        restore(job, content)
+    except BaseException:
+        parts.data.close()
+        raise
+    return job
 
 
 def _epochs(content: dict[str, Any], file: ExperimentFile) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from engine.contract.data import Data
 from engine.contract.loss import CrossEntropyLoss, Loss
@@ -17,12 +18,19 @@ from engine.contract.section import Section
 from engine.contract.training import Checkpoint, Train
 
 
+def _folder_name(value: str) -> str:
+    if not re.fullmatch(r"[^/\\.\s\x00-\x1f][^/\\\x00-\x1f]*", value) or len(value) > 100:
+        raise ValueError(
+            "can't be the name of a folder; write 1 to 100 characters without / and \\, "
+            "and without a dot or a space in front"
+        )
+    return value
+
+
 class Experiment(Section):
     """One experiment file. `[data]`, `[model] backbone` and `[train] epochs` are enough."""
 
-    name: Annotated[
-        str, StringConstraints(pattern=r"^[^/\\.\s\x00][^/\\\x00-\x1f]*$", max_length=100)
-    ]
+    name: Annotated[str, AfterValidator(_folder_name)]
     """The folder of its runs. Default: the file's name."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Decides the split, the shuffling, the augmentation, the new head and the dropout."""

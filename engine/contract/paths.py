@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from engine.contract.experiment import Experiment
 from engine.contract.model import weights_file
+from engine.contract.problems import Problem
 from engine.contract.section import ExperimentPath
 
 
@@ -18,12 +19,18 @@ class _Resolver:
 
     def __init__(self, folder: Path, typed: set[str]) -> None:
         self.folder, self.typed = folder, typed
+        self.problems: list[Problem] = []
 
     def path(self, key: str, value: str) -> str:
-        path = Path(value).expanduser()
-        if key in self.typed and path.exists():
-            return str(path.absolute())
-        return str((self.folder / path).resolve())
+        try:
+            path = Path(value).expanduser()
+            if key in self.typed and path.exists():
+                return str(path.absolute())
+            return str((self.folder / path).resolve())
+        except (RuntimeError, OSError, ValueError) as error:  # ~nobody, a loop of links, a NUL
+            message = f"is no usable path: {str(error).rstrip('.').lower()}"
+            self.problems.append(Problem(message, key, "write the path of a file or folder"))
+            return value
 
     def target(self, key: str, value: str) -> str:
         """`losses.py:Dice` is a file's; `package.module:Name` is an installed library's."""
@@ -43,17 +50,18 @@ class _Resolver:
         return section.model_copy(update=changed)
 
 
-def resolve_paths(experiment: Experiment, folder: Path, typed: set[str]) -> Experiment:
-    """A copy with every path absolute, so that it can be read from any folder."""
+def resolve_paths(
+    experiment: Experiment, folder: Path, typed: set[str]
+) -> tuple[Experiment, list[Problem]]:
+    """A copy with every path absolute, so that it can be read from any folder; and what is none."""
     resolver = _Resolver(folder, typed)
     chain = [
         resolver.section(f"scheduler.{position}", section)
         for position, section in enumerate(experiment.scheduler)
     ]
-    return experiment.model_copy(
-        update={
-            "data": resolver.section("data", experiment.data),
-            "model": resolver.section("model", experiment.model),
-            "scheduler": chain,
-        }
-    )
+    update = {
+        "data": resolver.section("data", experiment.data),
+        "model": resolver.section("model", experiment.model),
+        "scheduler": chain,
+    }
+    return experiment.model_copy(update=update), resolver.problems

@@ -1,14 +1,15 @@
 """Where each key of a TOML text stands: (`scheduler`, 1, `gamma`) → line.
 
-tomllib gives values without positions; tree-sitter's TOML grammar gives positions, also of a text
-that does not parse, so that a syntax error can name the key it is near.
+tomllib gives values without positions; tree-sitter's TOML grammar gives the positions.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import tree_sitter_toml
 from tree_sitter import Language, Node, Parser
@@ -16,26 +17,30 @@ from tree_sitter import Language, Node, Parser
 Path = tuple[str | int, ...]
 
 _LANGUAGE = Language(tree_sitter_toml.language())
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """`scheduler.1.gamma`; a name that TOML must have in quotes is in quotes here too."""
+    return ".".join(
+        part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+        for part in map(str, path)
+    )
 
 
 class Positions:
     """The line, from 1, of every key of a text."""
 
     def __init__(self, text: str) -> None:
-        self.lines: dict[Path, int] = {}
+        self._lines: dict[str, int] = {}
         self._tables: Counter[Path] = Counter()  # elements so far of each [[array of tables]]
         self._document(Parser(_LANGUAGE).parse(text.encode()).root_node)
 
-    def line(self, path: Path) -> int:
-        """The line of `path`, else of the nearest thing around it, else the first."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 1)
-
-    def near(self, line: int) -> Path:
-        """The last key at or above a line: what a syntax error there belongs to."""
-        above = [(at, path) for path, at in self.lines.items() if at <= line]
-        return max(above, key=lambda row: row[0])[1] if above else ()
+    def line(self, key: str) -> int:
+        """The line of a dotted key, else of the nearest thing around it, else the first."""
+        while key and key not in self._lines:
+            key = key.rpartition(".")[0]
+        return self._lines.get(key, 1)
 
     def _document(self, root: Node) -> None:
         for node in root.children:
@@ -51,7 +56,7 @@ class Positions:
         path = self._inside_arrays(names[:-1])
         path = (*path, names[-1])
         if node.type == "table_array_element":
-            self.lines.setdefault(path, _line(node))
+            self._note(path, node)
             self._tables[path] += 1
             path = (*path, self._tables[path] - 1)
         self._note(path, node)
@@ -88,11 +93,7 @@ class Positions:
 
     def _note(self, path: Path, node: Node) -> None:
         # The first mention is kept: a second one is an error that tomllib reports by itself.
-        self.lines.setdefault(path, _line(node))
-
-
-def _line(node: Node) -> int:
-    return int(node.start_point[0]) + 1
+        self._lines.setdefault(dotted(path), int(node.start_point[0]) + 1)
 
 
 def _key(node: Node) -> tuple[str, ...]:

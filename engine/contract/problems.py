@@ -81,9 +81,6 @@ class RunError(PtrainError):
         super().__init__(f"{message}\n    {remedy}" if remedy else message)
 
 
-RunFailed = RunError
-
-
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean "gamma"?` when something near is known, else an empty string."""
     by_lower = {name.lower(): name for name in known}

@@ -17,6 +17,7 @@ class Section(BaseModel):
         frozen=True,
         strict=True,
         allow_inf_nan=False,
+        validate_default=True,  # so that 0 becomes 0.0 in a float field here too
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from typing import Any
 import tomli_w
 
 from engine.contract.experiment import Experiment, cross_checks
+from engine.contract.overrides import apply, key_of, named
 from engine.contract.paths import resolve_paths
 from engine.contract.positions import Positions
 from engine.contract.problems import InputError, Problem, did_you_mean
-from engine.contract.validation import validate
+from engine.contract.syntax import SYNTAX, explain, key_at
+from engine.contract.validation import DEEPEST, validate
 
 MAX_BYTES = 1_000_000  # an experiment is a page of text; a data set given by mistake is not
 
@@ -42,7 +44,9 @@ class ExperimentFile:
 
     def locate(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems that a part found, with the file and the line of their keys."""
-        return [_located(problem, self.path, self.positions) for problem in problems]
+        return [
+            _located(problem, self.path, self.positions, self.overrides) for problem in problems
+        ]
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> ExperimentFile:
@@ -53,19 +57,23 @@ def read(path: Path, overrides: Iterable[str] = ()) -> ExperimentFile:
     path, overrides = path.absolute(), tuple(overrides)
     raw = _bytes(path)
     values, positions = _parse(path, raw)
-    problems: list[Problem] = []
-    for override in overrides:
-        problems += _override(values, override)
-    values.setdefault("name", re.sub(r"^[.\s]+|[/\\]", "", path.stem) or "experiment")
+    problems = [problem for override in overrides for problem in apply(values, override)]
+    values.setdefault("name", _default_name(path))
     experiment, found = validate(values)
-    problems += found
+    problems += [_located(problem, path, positions, overrides) for problem in found]
     if experiment is not None:
-        problems += cross_checks(experiment)
+        typed = {key_of(override) for override in overrides}
+        experiment, found = resolve_paths(experiment, path.parent, typed)
+        found += cross_checks(experiment)
+        problems += [_located(problem, path, positions, overrides) for problem in found]
     if problems or experiment is None:
-        raise InputError(*_sorted(_located(problem, path, positions) for problem in problems))
-    typed = {key for key, _ in map(_split_override, overrides)}
-    experiment = resolve_paths(experiment, path.parent, typed)
+        raise InputError(*sorted(problems, key=lambda problem: (problem.line or 0, problem.key)))
     return ExperimentFile(path, raw, experiment, positions, overrides)
+
+
+def _default_name(path: Path) -> str:
+    """The file's name as far as it can be a folder's name too."""
+    return re.sub(r"^[.\s]+|[/\\\x00-\x1f]", "", path.stem)[:100] or "experiment"
 
 
 def resolved_text(experiment: Experiment) -> str:
@@ -76,15 +84,13 @@ def resolved_text(experiment: Experiment) -> str:
     return tomli_w.dumps(_without_none(experiment.model_dump()))
 
 
-def _located(problem: Problem, path: Path, positions: Positions) -> Problem:
+def _located(
+    problem: Problem, path: Path, positions: Positions, overrides: Iterable[str]
+) -> Problem:
+    """With the file and the line of its key; one that `--set` gave stands at no line."""
     if problem.line is not None or problem.file is not None:
         return problem
-    keys = tuple(int(part) if part.isdecimal() else part for part in problem.key.split("."))
-    return problem.at(path, positions.line(keys))
-
-
-def _sorted(problems: Iterable[Problem]) -> list[Problem]:
-    return sorted(problems, key=lambda problem: (problem.line or 0, problem.key))
+    return named(problem, overrides) or problem.at(path, positions.line(problem.key))
 
 
 def _bytes(path: Path) -> bytes:
@@ -112,93 +118,19 @@ def _parse(path: Path, raw: bytes) -> tuple[dict[str, Any], Positions]:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        message = f"byte {error.start} is not UTF-8"
-        hint = "save the file with the encoding UTF-8"
-        near = Positions(raw.decode(errors="replace"))
-        raise InputError(Problem(message, _dotted(near.near(line)), hint, path, line)) from None
+        key = key_at(raw.decode(errors="replace").split("\n"), line)
+        message, hint = f"byte {error.start} is not UTF-8", "save the file as UTF-8"
+        raise InputError(Problem(message, key, hint, path, line)) from None
+    text = text.removeprefix("\ufeff")  # a mark that some editors of Windows write
     try:
-        positions = Positions(text)
-        return tomllib.loads(text), positions
+        return tomllib.loads(text), Positions(text)
     except RecursionError:
-        raise InputError(
-            Problem("nested too deeply", "(syntax)", "arrays and tables within 100 levels", path, 1)
-        ) from None
+        hint = f"write it within {DEEPEST} levels of arrays and tables"
+        raise InputError(Problem("nested too deeply", SYNTAX, hint, path, 1)) from None
     except ValueError as error:  # TOMLDecodeError, or Python's limit on the digits of a number
-        line = _error_line(text, str(error))
-        message = "not TOML: " + re.sub(r"\s*\(at .*\)$", "", str(error)).lower()
-        key = _dotted(positions.near(line)) or "(syntax)"
-        raise InputError(Problem(message, key, _syntax_hint(text, line), path, line)) from None
-
-
-def _error_line(text: str, message: str) -> int:
-    found = re.search(r"\(at line (\d+)", message)
-    if found:
-        return int(found[1])
-    digits = re.search(r"\d{4000}", text.replace("_", ""))  # the only error without a place
-    if digits:
-        return text.replace("_", "")[: digits.start()].count("\n") + 1
-    return max(1, len(text.splitlines()))
-
-
-def _syntax_hint(text: str, line: int) -> str:
-    lines = text.splitlines()
-    written = lines[line - 1].strip() if line <= len(lines) else ""
-    if text.startswith("\ufeff"):
-        return "save the file without a byte order mark"
-    if not written:
-        return "something before this line is not closed: a quote, a bracket or a brace"
-    if re.match(r"[\w.\"-]+\s*=\s*[A-Za-z_./~]", written) and not re.search(
-        r"=\s*(true|false|inf|nan)\b", written
-    ):
-        return f'words stand in quotes: `{re.sub(r"=.*", "", written).strip()} = "…"`'
-    return f"near: {written[:80]}"
-
-
-def _split_override(override: str) -> tuple[str, str]:
-    key, _, value = override.partition("=")
-    return key.strip(), value.strip()
-
-
-def _override(values: dict[str, Any], override: str) -> Iterator[Problem]:
-    """Write one `--set key=value` into the values; the value is TOML, or else a plain word."""
-    key, text = _split_override(override)
-    parts = key.split(".")
-    if "=" not in override or not all(parts):
-        yield Problem(
-            f"--set {override}: not of the form key=value",
-            key or "--set",
-            "for example --set train.epochs=5",
-        )
-        return
-    node: Any = values
-    for part in parts[:-1]:
-        node = _step_into(node, part)
-    last = parts[-1]
-    if isinstance(node, dict):
-        node[last] = _override_value(text)
-    elif isinstance(node, list) and last.isdecimal() and int(last) < len(node):
-        node[int(last)] = _override_value(text)
-    else:
-        yield Problem(
-            f"--set {override}: there is no such place in the file",
-            key,
-            "list positions are numbers from 0: --set scheduler.0.gamma=0.5",
-        )
-
-
-def _step_into(node: Any, part: str) -> Any:
-    if isinstance(node, dict):
-        return node.setdefault(part, {})
-    if isinstance(node, list) and part.isdecimal() and int(part) < len(node):
-        return node[int(part)]
-    return None
-
-
-def _override_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text  # a bare word, as one types it in a shell: --set model.backbone=resnet18
+        wrong = explain(text, str(error))
+        problem = Problem(wrong.message, wrong.key, wrong.hint, path, wrong.line)
+        raise InputError(problem) from None
 
 
 def _without_none(value: Any) -> Any:
@@ -211,7 +143,3 @@ def _without_none(value: Any) -> Any:
 
 def _writable(value: Any) -> bool:
     return value is not None and not (isinstance(value, list) and None in value)
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in path)

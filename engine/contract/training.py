@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -10,11 +11,8 @@ from engine.contract.section import Section
 
 
 def _device(value: str) -> str:
-    kind, _, index = value.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (
-        index != "" and (kind != "cuda" or not index.isdecimal())
-    ):
-        raise ValueError('a device is "auto", "cpu", "cuda", "cuda:1" or "mps"')
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,3})?", value):
+        raise ValueError(f'"{value}" is no device; write "auto", "cpu", "cuda", "cuda:1" or "mps"')
     return value
 
 

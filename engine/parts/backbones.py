@@ -31,17 +31,18 @@ class Built:
     weights_report: WeightsReport | None
 
 
-def build_model(section: Model, outputs: int, folder: Path) -> Built:
+def build_model(section: Model, outputs: int, folder: Path, *, pretrained: bool = True) -> Built:
     """The backbone with `outputs` outputs: (batch, 3, size, size) → (batch, outputs).
 
     New heads have torch's default initialization, drawn from the global generator. `folder` is
-    what relative paths are relative to. Auxiliary branches (googlenet, inception_v3) are built
+    what relative paths are relative to. With `pretrained` false no weights are looked for, since a
+    checkpoint follows that holds them all. Auxiliary branches (googlenet, inception_v3) are built
     also with pretrained weights, unless `args.aux_logits` is false.
     Errors: InputError at `model.backbone`, `model.args.…` or `model.weights`.
     """
     row = BACKBONES[section.backbone]
     model = _with_heads(section, row, outputs)
-    report = _load(model, section, row, folder)
+    report = _load(model, section, row, folder) if pretrained else None
     return _finished(model, section, row, report)
 
 
@@ -187,8 +188,8 @@ def builder_args(section: Model) -> dict[str, Any]:
     return args
 
 
-# What the builder takes, and not the class. Asked for by name, since ConvNeXt and MobileNetV3
-# swallow keywords that they don't know.
+# What the builder takes, and not the class. MobileNetV3 and ConvNeXt swallow unknown keywords in
+# silence, so that building is no test of them.
 _BUILDER_ONLY = {"MobileNetV3": ["width_mult", "reduced_tail", "dilated"]}
 
 

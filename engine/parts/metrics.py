@@ -8,7 +8,8 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 
 def build_metrics(classes: int, ignore_index: int, device: torch.device) -> MetricCollection:
-    """`accuracy`: the share of the samples that are right. `f1`: the mean over the classes.
+    """`accuracy`: the share of the samples that are right. `f1`: the mean over the classes that
+    are a target or a prediction of some sample.
 
     Both leave out the targets that the loss ignores. Arguments are not validated at each update,
     since that reads them back from the device.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,7 +13,10 @@ from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.parts.patterns import known_names, matches
 from engine.parts.schedule import GroupRates
 
-Named = dict[str, nn.Parameter]
+HINTS = {
+    "Muon": "every trained parameter has to be a matrix: freeze the others, or choose AdamW",
+    "Rprop": "etas are a factor below 1 and one above, such as [0.5, 1.2]",
+}
 
 
 def build_optimizer(section: Optimizer, model: nn.Module) -> torch.optim.Optimizer:
@@ -21,6 +25,8 @@ def build_optimizer(section: Optimizer, model: nn.Module) -> torch.optim.Optimiz
     Raises InputError for a pattern that matches nothing and for what torch itself refuses.
     """
     groups = _groups(section, model)
+    if problems := list(_impossible(section, model)):
+        raise InputError(*problems)
     optimizer_class = getattr(torch.optim, section.name, None)
     if optimizer_class is None:
         message = f"torch {torch.__version__} has no {section.name}"
@@ -28,8 +34,34 @@ def build_optimizer(section: Optimizer, model: nn.Module) -> torch.optim.Optimiz
     try:
         optimizer: torch.optim.Optimizer = optimizer_class(groups, **_torch_keywords(section))
     except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError(Problem(f"torch's {section.name}: {error}", "optimizer")) from None
+        hint = HINTS.get(section.name, "")
+        raise InputError(Problem(f"torch's {section.name}: {error}", "optimizer", hint)) from None
     return optimizer
+
+
+def _impossible(section: Optimizer, model: nn.Module) -> Iterator[Problem]:
+    """Settings that torch's constructors take and its first step refuses."""
+    device = next(p.device.type for p in model.parameters() if p.requires_grad)
+    for key, options in _settings(section):
+        if options.get("differentiable"):
+            yield Problem(
+                "torch can't take a differentiable step on a model's own parameters",
+                f"{key}.differentiable",
+                "take it out: it is for optimizers inside of another model",
+            )
+        if options.get("capturable") and device in ("cpu", "mps"):
+            yield Problem(
+                f"a step on {device} can't be captured in a CUDA graph",
+                f"{key}.capturable",
+                'take it out, or write device = "cuda" under [train]',
+            )
+
+
+def _settings(section: Optimizer) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The keywords of the optimizer and of each group, with the key that they stand under."""
+    yield "optimizer", section.keywords()
+    for position, group in enumerate(section.group):
+        yield f"optimizer.group.{position}", group.options
 
 
 def group_rates(optimizer: torch.optim.Optimizer) -> list[GroupRates]:

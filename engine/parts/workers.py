@@ -57,14 +57,26 @@ class Workers:
     def batches(self, keys: Iterable[Key]) -> Iterator[Batch]:
         """The batches of the keys, in their order. Raises RunError where a worker died."""
         self._keys.keys = keys
-        with _told(), _quietly():
+        with self._told(), _quietly(), _held_back(_STOPPING):
             self._iterator = iterator = iter(self._loader)
         while True:
-            with _told():
+            with self._told():
                 item = next(iterator, None)
             if item is None:
                 return
             yield raised(item)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A worker that died, told as such. All that a sample can raise arrives as a value, so
+        what is raised here is about the processes themselves."""
+        try:
+            yield
+        except (RuntimeError, OSError, EOFError) as error:
+            codes = [process.exitcode for process in getattr(self._iterator, "_workers", [])]
+            by = ", ".join(_exit_cause(code) for code in codes if code is not None)
+            message = f"a process that loads the data died{by and f' ({by})'}: {error}"
+            raise RunError(message, REMEDY) from error
 
     def close(self) -> None:
         if self._iterator is None:
@@ -83,6 +95,13 @@ def raised(item: Batch | Failure) -> Batch:
     if isinstance(item, Failure):
         raise RunError(item.message, item.remedy)
     return item
+
+
+def _exit_cause(code: int) -> str:
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"exit code {code}"
 
 
 def _same(item: Any) -> Any:
@@ -115,16 +134,6 @@ def _held_back(signals: set[signal.Signals]) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """A worker that died, told as such. All that a sample can raise arrives as a value, so what is
-    raised here is about the processes themselves."""
-    try:
-        yield
-    except (RuntimeError, OSError, EOFError) as error:
-        raise RunError(f"a process that loads the data died: {error}", REMEDY) from error
 
 
 @contextmanager

@@ -338,7 +338,7 @@ def test_a_worker_that_is_killed_is_told_with_a_remedy(images, build):
     time.sleep(0.2)  # here a handler of torch's would raise, wherever the program is
     with pytest.raises(RunError) as caught:
         list(batches)
-    assert "died" in caught.value.message
+    assert "died (killed by SIGKILL)" in caught.value.message
     assert "workers" in caught.value.remedy
 
 

@@ -1,0 +1,210 @@
+"""Every optimizer takes torch's own step; groups are who the patterns say."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from engine.contract.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Group, Muon, Rprop
+from engine.contract.problems import InputError, Problem
+from engine.parts.optimizers import build_optimizer, group_rates
+
+# Beside the defaults, one setting of each that changes the step.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "SGD": {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+    "Adam": {"betas": [0.8, 0.9], "amsgrad": True},
+    "AdamW": {"lr": 0.1, "weight_decay": 0.5},
+    "NAdam": {"momentum_decay": 0.1, "betas": [0.5, 0.6]},
+    "RAdam": {"betas": [0.5, 0.6], "weight_decay": 0.1},
+    "Adamax": {"betas": [0.5, 0.6]},
+    "Adafactor": {"beta2_decay": -0.5, "d": 2.0},
+    "Adadelta": {"rho": 0.5, "lr": 2.0},
+    "Adagrad": {"lr_decay": 0.5, "initial_accumulator_value": 1.0},
+    "ASGD": {"lambd": 0.1, "t0": 1.0},
+    "RMSprop": {"alpha": 0.5, "centered": True, "momentum": 0.5},
+    "Rprop": {"etas": [0.4, 1.5], "step_sizes": [1e-5, 1.0]},
+    "Muon": {"momentum": 0.5, "nesterov": False, "adjust_lr_fn": "match_rms_adamw"},
+    "LBFGS": {"max_iter": 3, "line_search_fn": "strong_wolfe"},
+}
+HERE = [name for name in OPTIMIZERS if hasattr(torch.optim, name)]  # torch 2.6 has no Muon
+BOTH = [(name, settings) for name in HERE for settings in ({}, SETTINGS[name])]
+
+
+def matrices() -> nn.Module:
+    """Without biases, because Muon takes matrices only."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 3, bias=False), nn.Tanh(), nn.Linear(3, 2, bias=False))
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(4, 4)
+        self.layers = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+        self.fc = nn.Linear(4, 2)
+
+
+def three_steps(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    inputs = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss: torch.Tensor = model(inputs).square().sum()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        optimizer.step(closure)  # type: ignore[arg-type]
+    return [p.detach() for p in model.parameters()]
+
+
+def members(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, list[str]]:
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return {g["name"]: [names[p] for p in g["params"]] for g in optimizer.param_groups}
+
+
+def problems(section: Any, model: nn.Module) -> list[Problem]:
+    with pytest.raises(InputError) as caught:
+        build_optimizer(section, model)
+    return list(caught.value.problems)
+
+
+@pytest.mark.parametrize(("name", "settings"), BOTH)
+def test_three_steps_are_those_of_torchs_own_object(name, settings):
+    ours, theirs = matrices(), matrices()
+    optimizer = build_optimizer(OPTIMIZERS[name](**settings), ours)
+    assert type(optimizer) is getattr(torch.optim, name)
+    keywords = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    expected = three_steps(theirs, getattr(torch.optim, name)(theirs.parameters(), **keywords))
+    got = three_steps(ours, optimizer)
+    assert not torch.equal(got[0], next(matrices().parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_fields_and_defaults_are_those_of_torchs_signature(name):
+    signature = inspect.signature(getattr(torch.optim, name)).parameters
+    fields = OPTIMIZERS[name].model_fields
+    newer = {"decoupled_weight_decay"} - set(signature)  # torch 2.6's Adam is without
+    assert set(fields) - {"name", "group"} - newer == set(signature) - {"params"}
+    for key in set(fields) & set(signature) - {"params"}:
+        default = signature[key].default
+        assert fields[key].default == (list(default) if isinstance(default, tuple) else default)
+
+
+@pytest.mark.parametrize("switch", ["foreach", "fused", "maximize"])
+def test_switches_of_the_implementation_reach_torch(switch):
+    optimizer = build_optimizer(AdamW(**{switch: True}), Net())
+    assert optimizer.param_groups[0][switch] is True
+
+
+def test_what_matches_no_group_is_in_default_which_comes_first():
+    model = Net()
+    section = SGD(lr=0.1, group=[Group(name="head", match=["fc"], lr=0.5, weight_decay=0.1)])
+    optimizer = build_optimizer(section, model)
+    assert list(members(optimizer, model)) == ["default", "head"]
+    assert members(optimizer, model)["head"] == ["fc.weight", "fc.bias"]
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0, 0.1]
+
+
+def test_there_is_no_default_group_where_nothing_is_left_for_it():
+    model = Net()
+    optimizer = build_optimizer(SGD(group=[Group(name="all", match=["*"])]), model)
+    assert list(members(optimizer, model)) == ["all"]
+
+
+def test_of_several_groups_that_match_the_last_takes_the_parameter():
+    model = Net()
+    groups = [
+        Group(name="biases", match=["*.bias"], weight_decay=0.0),
+        Group(name="head", match=["fc", "layers.1"]),
+    ]
+    found = members(build_optimizer(SGD(group=groups), model), model)
+    assert found["biases"] == ["stem.bias", "layers.0.bias"]
+    assert found["head"] == ["layers.1.weight", "layers.1.bias", "fc.weight", "fc.bias"]
+
+
+def test_a_group_takes_lists_where_torch_takes_pairs():
+    section = Adam(group=[Group(name="head", match=["fc"], betas=[0.5, 0.6])])
+    assert build_optimizer(section, Net()).param_groups[1]["betas"] == (0.5, 0.6)
+
+
+def test_frozen_parameters_are_in_no_group():
+    model = Net()
+    model.stem.requires_grad_(False)
+    section = SGD(group=[Group(name="biases", match=["*.bias"])])
+    found = members(build_optimizer(section, model), model)
+    assert [name for names in found.values() for name in names if name.startswith("stem")] == []
+    assert found["biases"] == ["layers.0.bias", "layers.1.bias", "fc.bias"]
+
+
+def test_each_pattern_that_matches_nothing_is_told_with_the_nearest_name():
+    groups = [Group(name="a", match=["fc", "fcc"]), Group(name="b", match=["zzz"])]
+    found = problems(SGD(group=groups), Net())
+    assert [p.key for p in found] == ["optimizer.group.0.match.1", "optimizer.group.1.match.0"]
+    assert found[0].hint.startswith('did you mean "fc"')
+    assert found[1].hint == "the model's parts are: stem, layers, fc"
+
+
+def test_a_pattern_that_matches_only_what_is_frozen_says_so():
+    model = Net()
+    model.stem.requires_grad_(False)
+    (problem,) = problems(SGD(group=[Group(name="a", match=["stem"])]), model)
+    assert problem.key == "optimizer.group.0.match.0"
+    assert problem.message == '"stem" matches only what is frozen'
+
+
+def test_a_group_that_a_later_one_empties_is_told():
+    groups = [Group(name="head", match=["fc"]), Group(name="all", match=["*"])]
+    (problem,) = problems(SGD(group=groups), Net())
+    assert problem.key == "optimizer.group.0.match"
+    assert '"head"' in problem.message
+
+
+def test_what_torchs_constructor_refuses_is_a_problem():
+    (problem,) = problems(Adam(foreach=True, fused=True), Net())
+    assert problem.key == "optimizer"
+    assert problem.message.startswith("torch's Adam: ")
+    (problem,) = problems(Rprop(etas=[1.2, 0.5]), Net())
+    assert "[0.5, 1.2]" in problem.hint
+
+
+def test_muon_on_what_is_no_matrix_is_a_problem_with_the_way_out():
+    (problem,) = problems(Muon(), Net())
+    if "Muon" in HERE:
+        assert problem.key == "optimizer"
+        assert "has to be a matrix" in problem.hint
+    else:
+        assert problem.key == "optimizer.name"
+
+
+def test_a_class_that_this_torch_lacks_is_a_problem(monkeypatch):
+    monkeypatch.delattr(torch.optim, "Adagrad")
+    (problem,) = problems(OPTIMIZERS["Adagrad"](), Net())
+    assert problem.key == "optimizer.name"
+    assert "Adagrad" in problem.message
+
+
+def test_settings_with_which_torch_could_never_take_a_step_are_problems():
+    section = Adam(differentiable=True, group=[Group(name="head", match=["fc"], capturable=True)])
+    keys = [problem.key for problem in problems(section, Net())]
+    assert keys == ["optimizer.differentiable", "optimizer.group.0.capturable"]
+
+
+def test_the_schedule_is_told_each_groups_rate_and_momentum():
+    groups = [Group(name="head", match=["fc"], lr=1, momentum=0.5)]
+    default, head = group_rates(build_optimizer(SGD(lr=0.1, momentum=0.9, group=groups), Net()))
+    assert (default.name, default.lr, default.momentum, default.betas) == (
+        "default",
+        0.1,
+        0.9,
+        None,
+    )
+    assert (head.name, head.lr, head.momentum) == ("head", 1.0, 0.5)
+    (adam,) = group_rates(build_optimizer(Adam(betas=[0.8, 0.9]), Net()))
+    assert (adam.momentum, adam.betas) == (None, (0.8, 0.9))

@@ -1,0 +1,1 @@
+"""The dashboard of ptrain: it reads run directories, and shares nothing else with the engine."""
