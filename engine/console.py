@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -35,12 +35,7 @@ def captured(log: Path) -> Iterator[tuple[IO[str], IO[str]]]:
         os.close(out)
         os.close(error)
         for stream in terminal:
-            close_quietly(stream)
-
-
-def close_quietly(stream: IO[str]) -> None:
-    """Closing flushes, which a terminal that is gone answers with an error nobody can act on."""
-    try:
-        stream.close()
-    except OSError as error:
-        print(f"the terminal is gone: {error.strerror}", file=sys.stderr)
+            # Closing flushes. A terminal that is gone answers with an error, and there is nobody
+            # left to tell it to.
+            with suppress(OSError):
+                stream.close()

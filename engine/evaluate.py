@@ -40,7 +40,7 @@ def evaluate(
                 output = parts.model(inputs)
                 total += parts.criterion.total(output, targets)
             parts.metrics.update(output.float(), targets)
-            count += parts.criterion.count(batch.targets)
+            count += parts.criterion.count_of_any(batch.targets)
         if count == 0:
             return dict.fromkeys(("val/loss", *(f"val/{name}" for name in parts.metrics)), math.nan)
         values = {f"val/{name}": float(value) for name, value in parts.metrics.compute().items()}

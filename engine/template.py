@@ -56,14 +56,13 @@ gamma = 0.1
 def write_new(file: Path, example: str | None) -> dict[str, str]:
     """Write the file; an existing one is never overwritten. Raises InputError."""
     text = _example(example) if example is not None else commented(file.stem)
+    if file.exists():
+        hint = "give another name: nothing is overwritten"
+        raise InputError(Problem("is there already", hint=hint, file=file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x") as out:
             out.write(text)
-    except FileExistsError:
-        raise InputError(
-            Problem("is there already", hint="give another name: nothing is overwritten", file=file)
-        ) from None
     except OSError as error:
         raise InputError(Problem(f"can't be written: {error.strerror}", file=file)) from None
     return {"file": str(file), "next": f"edit it, then: ptrain check {file}"}

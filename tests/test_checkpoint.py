@@ -117,7 +117,10 @@ def keeper(run: RunDirectory, keep: int, better: str) -> tuple[Keeper, Recorder]
 
 @pytest.mark.parametrize(
     ("better", "best", "kept"),
-    [("min", 2, ["epoch-0002.pt", "epoch-0004.pt"]), ("max", 3, ["epoch-0001.pt", "epoch-0003.pt"])],
+    [
+        ("min", 2, ["epoch-0002.pt", "epoch-0004.pt"]),
+        ("max", 3, ["epoch-0001.pt", "epoch-0003.pt"]),
+    ],
 )
 def test_the_best_two_and_best_and_last_are_kept(
     run: RunDirectory, better: str, best: int, kept: list[str]

@@ -21,6 +21,76 @@ from engine.contract.run_directory import RunDirectory
 TOP = Path(__file__).parent.parent
 
 
+# BatchNorm and dropout in the model; a plateau and a per-batch scheduler; a short last batch, and
+# with it a window of one batch; checkpoints in the middle of an epoch.
+EXPERIMENT = """
+seed = 7
+
+[data]
+dataset = "ImageFolder"
+root = "images"
+train = "train"
+val = "val"
+batch_size = 4
+workers = 2
+image_size = 32
+augment = [
+  { name = "RandomHorizontalFlip" },
+  { name = "ColorJitter", brightness = 0.4 },
+  { name = "RandomResizedCrop", size = 32, scale = [0.5, 1.0] },
+]
+
+[model]
+backbone = "mnasnet0_5"
+freeze = ["layers.0"]
+
+[loss]
+weight = "balanced"
+label_smoothing = 0.1
+
+[optimizer]
+name = "SGD"
+lr = 0.05
+momentum = 0.9
+
+[[optimizer.group]]
+name = "head"
+match = ["classifier"]
+lr = 0.1
+
+[[scheduler]]
+name = "CyclicLR"
+base_lr = 0.01
+max_lr = 0.1
+step_size_up = 3
+
+[[scheduler]]
+name = "ReduceLROnPlateau"
+patience = 0
+factor = 0.5
+threshold = 0.5
+
+[train]
+epochs = 2
+device = "cpu"
+accumulate = 2
+clip_norm = 1.0
+
+[checkpoint]
+every_steps = 3
+keep = 1
+"""
+STEPS = 8  # 26 samples: 7 batches of at most 4, so 4 windows an epoch
+
+
+def write_experiment(folder: Path, text: str = EXPERIMENT) -> Path:
+    """The experiment and its images in a folder."""
+    draw_images(folder / "images" / "train", {"bee": 10, "ant": 16})
+    draw_images(folder / "images" / "val", {"bee": 5, "ant": 4})
+    (folder / "small.toml").write_text(text)
+    return folder / "small.toml"
+
+
 def draw_images(folder: Path, classes: dict[str, int], size: int = 36) -> Path:
     """A folder for each class, with images that differ: noise around a class's own colour."""
     generator = np.random.default_rng(0)
@@ -52,7 +122,8 @@ class Zygote:
         """The child's exit code; negative for the signal that killed it."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        request = {"resume": False, "log": str(self.log)} | request
+        defaults = {"resume": False, "overrides": [], "at": {}, "log": str(self.log)}
+        request = defaults | request
         self.process.stdin.write(json.dumps(request, default=str) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())

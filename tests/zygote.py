@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -30,11 +31,16 @@ def serve() -> None:
 
 def in_child(request: dict[str, Any]) -> int:
     """Train as `ptrain run` does, its output in a file."""
+    from engine.contract.problems import PtrainError
+
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
     try:
         return trained(request)
+    except PtrainError as error:
+        print(error)
+        return error.exit_code
     except BaseException:
         traceback.print_exc()
         return 99
@@ -52,14 +58,14 @@ def trained(request: dict[str, Any]) -> int:
     from engine.control import Control
 
     torch.set_num_threads(1)
-    path = Path(request["path"])
-    if request.get("stop_at") is not None:
-        interrupt_at(request["stop_at"], request["by"])
+    path, overrides = Path(request["path"]), request["overrides"]
+    if request["at"]:
+        act_at({int(step): action for step, action in request["at"].items()})
     if request["resume"]:
         run = RunDirectory(path)
-        file = read(run.experiment)
+        file = read(run.experiment, overrides)
     else:
-        file = read(path)
+        file = read(path, overrides)
         parts = engine.build_located(file)
         text = resolved_text(file.experiment)
         run = create(Path(request["runs"]), file.experiment.name, text, file.text)
@@ -71,28 +77,36 @@ def trained(request: dict[str, Any]) -> int:
         return engine.start(run, parts, control)
 
 
-def interrupt_at(step: int, by: str) -> None:
-    """From now on the recorder interrupts its own process when it is handed that step."""
+def act_at(actions: dict[int, Any]) -> None:
+    """From now on something happens when the recorder is handed one of those steps.
+
+    An action is a signal's name, "full disk", or the keywords of a request to the engine.
+    """
     import engine.run as engine
     from engine.contract.control import ask
     from engine.contract.run_directory import RunDirectory
     from engine.recorder import Recorder, StepRecord
 
-    class Interrupting(Recorder):
+    class Acting(Recorder):
         def step(self, record: StepRecord) -> None:
             super().step(record)
-            if record.step != step:
-                return
-            match by:
-                case "ptrain stop":
-                    ask(RunDirectory(self._file.path.parent), "stop")
-                case "SIGTERM":
-                    os.kill(os.getpid(), signal.SIGTERM)
-                case "SIGKILL":
+            match actions.get(record.step):
+                case None:
+                    return
+                case "full disk":
+                    # No file may grow beyond this: checkpoints fail half-way, events go on.
+                    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+                case "room again":
+                    room = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+                    resource.setrlimit(resource.RLIMIT_FSIZE, room)
+                case str(name):
                     self.flush()
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    os.kill(os.getpid(), signal.Signals[name])
+                case dict(request):
+                    ask(RunDirectory(self._file.path.parent), **request)
 
-    engine.Recorder = Interrupting  # type: ignore[misc]
+    engine.Recorder = Acting  # type: ignore[misc]
 
 
 if __name__ == "__main__":

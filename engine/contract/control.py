@@ -51,5 +51,5 @@ def decode(line: bytes) -> Request | str:
     """The request of a line, or why it is none."""
     try:
         return _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error)

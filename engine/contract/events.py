@@ -188,7 +188,7 @@ def decode(line: bytes) -> AnyEvent | None:
     try:
         event: AnyEvent = _decoder.decode(line)
         return event
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

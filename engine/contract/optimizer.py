@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator
 
 from engine.contract.section import Section
 
@@ -187,7 +187,7 @@ class Adafactor(OptimizerSection, Foreach):
     """Learning rate: the largest relative step size."""
     beta2_decay: float = Field(default=-0.8, le=0)
     """Exponent of the running average's coefficient."""
-    eps: list[float | None] = Field(default=[None, 1e-3], min_length=2, max_length=2)
+    eps: list[NonNegative | None] = Field(default=[None, 1e-3], min_length=2, max_length=2)
     """Regularization of the squared gradient and of the parameter scale. TOML has no null: leave
     it out to keep torch's default for the first."""
     d: float = Field(default=1.0, ge=1)
@@ -237,9 +237,9 @@ class ASGD(OptimizerSection, Capturable):
     """The class of torch.optim."""
     lr: float = Field(default=1e-2, ge=0)
     """Learning rate: the step size before any scheduler acts on it."""
-    lambd: float = 1e-4
+    lambd: NonNegative = 1e-4
     """Decay term."""
-    alpha: float = 0.75
+    alpha: NonNegative = 0.75
     """Power of the learning rate's update."""
     t0: float = 1e6
     """The step at which averaging begins."""
@@ -277,6 +277,13 @@ class Rprop(OptimizerSection, Capturable):
     """Factors of decrease (between 0 and 1) and increase (above 1)."""
     step_sizes: list[float] = Field(default=[1e-6, 50], min_length=2, max_length=2)
     """The smallest and the largest step size."""
+
+    @field_validator("etas")
+    @classmethod
+    def _one_below_and_one_above(cls, etas: list[float]) -> list[float]:
+        if len(etas) == 2 and not 0 < etas[0] < 1 < etas[1]:
+            raise ValueError(f"are {etas}; write one below 1 and one above, such as [0.5, 1.2]")
+        return etas
 
 
 class Muon(OptimizerSection):
@@ -322,7 +329,7 @@ class LBFGS(OptimizerSection):
     line_search_fn: Literal["strong_wolfe"] | None = None
     """Line search. Default: none."""
     maximize: bool = False
-    """Maximize the loss instead of minimizing it."""
+    """Maximize the loss instead of minimizing it. Needs a torch newer than 2.6."""
 
 
 OPTIMIZERS: dict[str, type[OptimizerSection]] = {

@@ -39,11 +39,14 @@ def apply(values: dict[str, Any], override: str) -> Iterator[Problem]:
         yield _from(override, Problem("there is no such place in the file", key.strip(), hint))
 
 
-def named(problem: Problem, overrides: Iterable[str]) -> Problem | None:
-    """The problem told as one of `--set`, when that is where its value comes from; else None."""
+def named(problem: Problem, overrides: Iterable[str], *, whole: bool) -> Problem | None:
+    """The problem told as one of `--set`, when that is where its value comes from; else None.
+
+    `whole`: the file has no such key, so that an override of something inside it has made it.
+    """
     for override in overrides:
         key = key_of(override)
-        if f"{problem.key}.".startswith(f"{key}."):
+        if f"{problem.key}.".startswith(f"{key}.") or (whole and key.startswith(f"{problem.key}.")):
             return _from(override, problem)
     return None
 

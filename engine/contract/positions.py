@@ -9,7 +9,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import tree_sitter_toml
 from tree_sitter import Language, Node, Parser
@@ -17,6 +17,7 @@ from tree_sitter import Language, Node, Parser
 Path = tuple[str | int, ...]
 
 _LANGUAGE = Language(tree_sitter_toml.language())
+DEEPEST = 100  # tables and arrays within one another; what is deeper is refused at reading
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -35,6 +36,9 @@ class Positions:
         self._lines: dict[str, int] = {}
         self._tables: Counter[Path] = Counter()  # elements so far of each [[array of tables]]
         self._document(Parser(_LANGUAGE).parse(text.encode()).root_node)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._lines
 
     def line(self, key: str) -> int:
         """The line of a dotted key, else of the nearest thing around it, else the first."""
@@ -75,12 +79,14 @@ class Positions:
 
     def _pair(self, node: Node, base: Path) -> None:
         names = _key(node.children[0])
-        for end in range(1, len(names) + 1):
+        for end in range(1, min(len(names), DEEPEST) + 1):
             self._note((*base, *names[:end]), node)
         if len(node.children) > 2:
             self._value(node.children[-1], (*base, *names))
 
     def _value(self, node: Node, path: Path) -> None:
+        if len(path) > DEEPEST:
+            return
         if node.type == "inline_table":
             for child in node.children:
                 if child.type == "pair":
@@ -97,17 +103,18 @@ class Positions:
 
 
 def _key(node: Node) -> tuple[str, ...]:
-    return tuple(_parts(node))
-
-
-def _parts(node: Node) -> Iterator[str]:
-    """The names of a bare, quoted or dotted key."""
-    if node.type == "dotted_key":
-        for child in node.children:
-            yield from _parts(child)
-    elif node.type in ("bare_key", "quoted_key") and node.text is not None:
-        text = node.text.decode()
-        yield _unquoted(text) if node.type == "quoted_key" else text
+    """The names of a bare, quoted or dotted key. A dotted one is a node within a node for each
+    dot, of which a damaged file may have thousands: so without recursion."""
+    names: list[str] = []
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if node.type == "dotted_key":
+            waiting += reversed(node.children)
+        elif node.text is not None and node.type in ("bare_key", "quoted_key"):
+            text = node.text.decode()
+            names.append(_unquoted(text) if node.type == "quoted_key" else text)
+    return tuple(names)
 
 
 def _unquoted(text: str) -> str:

@@ -57,9 +57,8 @@ class RunState:
 
     @property
     def steps_done(self) -> int:
-        if self.last_step is not None:
-            return self.last_step.step + 1
-        return self.resumed.step if self.resumed is not None else 0
+        done = self.last_step.step + 1 if self.last_step is not None else 0
+        return max(done, self.resumed.step if self.resumed is not None else 0)
 
     @property
     def best(self) -> CheckpointSaved | None:
@@ -104,12 +103,16 @@ def _rewind(state: RunState, event: RunResumed) -> None:
     state.epochs, state.planned_end = event.epochs, event.planned_end
     state.curve.forget_from(event.step)
     state.validated = [v for v in state.validated if v.step <= event.step and not _later(v, event)]
-    state.checkpoints = [c for c in state.checkpoints if c.step <= event.step]
+    state.checkpoints = [
+        c for c in state.checkpoints if (c.step, c.epoch) <= (event.step, event.epoch)
+    ]
     if state.last_step is not None and state.last_step.step >= event.step:
         state.last_step = None
 
 
 def _later(validated: Validated, event: RunResumed) -> bool:
     """An epoch's validation at the very step of a checkpoint belongs to what is done again,
-    unless the checkpoint was written after it: then the resumed epoch is the next one."""
-    return validated.step == event.step and validated.epoch >= event.epoch
+    unless the checkpoint was written after it: then the resumed epoch is the next one. One that a
+    person asked for is not done again."""
+    again = validated.step == event.step and not validated.requested
+    return again and validated.epoch >= event.epoch

@@ -9,6 +9,11 @@ import re
 from dataclasses import dataclass
 
 _WORDS_IN_QUOTES = 'words stand in quotes: {key} = "…"'
+_NO_QUOTE = 'Expected "\'"'  # tomllib's words at a single quote that is not closed
+_NO_END = rf"""{_NO_QUOTE}|Expected "'{{3}}"|Expected '"{{3}}'"""
+_OPEN_QUOTE = re.compile(r"[=,\[]\s*'[^']*$")
+_THREE_QUOTES = re.compile(r"\"{3}|'{3}")
+_LISTS = ("scheduler", "optimizer.group", "data.augment", "data.preprocess")
 _HEADER = re.compile(r"""\s*(\[\[?)\s*([\w.\-\s"']+?)\s*\]?\]?\s*(#.*)?""")
 _KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w.\- ])+?)\s*[=:]""")
 SYNTAX = "(syntax)"  # stands for a key where there is none
@@ -30,7 +35,7 @@ def explain(text: str, error: str) -> Mistake:
     line = _line(text, lines, error)
     written = lines[line - 1].strip()
     message, hint = _told(re.sub(r"\s*\(at .*\)$", "", error), written, lines[: line - 1])
-    return Mistake(message, hint, line, key_at(lines, line).strip(" .") or SYNTAX)
+    return Mistake(message, hint, line, key_at(lines, line))
 
 
 def _line(text: str, lines: list[str], error: str) -> int:
@@ -40,9 +45,11 @@ def _line(text: str, lines: list[str], error: str) -> int:
     digits = re.search(r"\d{4000}", text.replace("_", ""))  # too long a number has no place
     if digits:
         return text.replace("_", "")[: digits.start()].count("\n") + 1
-    quotes = [number for number, row in enumerate(lines, 1) if re.search(r"\"{3}|'{3}", row)]
-    if quotes and ("nterminated" in error or '"""' in error or "'''" in error):
-        return quotes[-1]  # what follows is inside the text that these begin
+    opening = _OPEN_QUOTE if error.startswith(_NO_QUOTE) else _THREE_QUOTES
+    if error.startswith("Unterminated") or re.match(_NO_END, error):
+        begun = [number for number, row in enumerate(lines, 1) if opening.search(row)]
+        if begun:
+            return begun[-1]  # what follows is inside the text that begins here
     return max(1, len(text.rstrip().split("\n")))  # the end of the document
 
 
@@ -52,7 +59,8 @@ def _told(error: str, written: str, above: list[str]) -> tuple[str, str]:
     again = re.match(r"Cannot (declare|mutate immutable namespace) \(([^)]*)\)", error)
     if again:
         table = ".".join(re.findall(r"""['"]([^'"]*)['"]""", again[2]))
-        return f"[{table}] is there already", "write all its keys in one place"
+        more = f"write [[{table}]] for one more, or " if table in _LISTS else ""
+        return f"[{table}] is there already", f"{more}write all its keys in one place"
     if "integer string conversion" in error:
         return "a number of thousands of digits", "write a number of usual length"
     if error == "Cannot overwrite a value":
@@ -60,9 +68,9 @@ def _told(error: str, written: str, above: list[str]) -> tuple[str, str]:
     if "\\" in written and ("string" in error or "hex" in error or "Unicode" in error):
         wrong = 'in "…" a backslash begins an escape such as \\n'
         return wrong, "write paths with / or in single quotes: 'C:\\data'"
-    if "Illegal character '\\n'" in error or error.startswith("Unterminated string"):
+    if "character '\\n'" in error or re.match(f"Unterminated|{_NO_END}", error):
         return "a text that begins here has no end", f"close the quote: {shown}"
-    if error.startswith("Illegal character"):
+    if "character '\\" in error:
         return "a control character", "delete it, or write it as an escape such as \\t in quotes"
     return f"is not TOML: {error[:1].lower()}{error[1:]}", _hint(written, shown, above)
 
@@ -72,7 +80,7 @@ def _hint(written: str, shown: str, above: list[str]) -> str:
     key = written.partition("=")[0].strip()
     if not written or (re.match(r"\[|[\w.-]+\s*=", written) and _open(above)):
         return "something above is not closed: a quote, a bracket or a brace"
-    if written.startswith("{"):
+    if written.startswith("{") and not "".join(above).strip():
         return "an experiment is TOML, not JSON: name = …"
     if re.match(r"[\w.-]+\s*:", written):
         return f"TOML has = between key and value: {written.partition(':')[0].strip()} = …"
@@ -101,6 +109,10 @@ def _open(above: list[str]) -> bool:
 
 def key_at(lines: list[str], line: int) -> str:
     """The dotted key that a line (from 1) of a text that does not parse belongs to."""
+    return _key_at(lines, line).strip(" .") or SYNTAX
+
+
+def _key_at(lines: list[str], line: int) -> str:
     header = _HEADER.fullmatch(lines[line - 1])
     if header:
         return _table(lines[:line], header)
@@ -111,7 +123,7 @@ def key_at(lines: list[str], line: int) -> str:
         if header:
             table = _table(lines[:number], header)
             return f"{table}.{key}" if key else table
-    return key or SYNTAX
+    return key
 
 
 def _table(lines: list[str], header: re.Match[str]) -> str:

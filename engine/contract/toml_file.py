@@ -19,10 +19,10 @@ import tomli_w
 from engine.contract.experiment import Experiment, cross_checks
 from engine.contract.overrides import apply, key_of, named
 from engine.contract.paths import resolve_paths
-from engine.contract.positions import Positions
+from engine.contract.positions import DEEPEST, Positions
 from engine.contract.problems import InputError, Problem, did_you_mean
-from engine.contract.syntax import SYNTAX, explain, key_at
-from engine.contract.validation import DEEPEST, validate
+from engine.contract.syntax import explain, key_at
+from engine.contract.validation import validate
 
 MAX_BYTES = 1_000_000  # an experiment is a page of text; a data set given by mistake is not
 
@@ -90,7 +90,8 @@ def _located(
     """With the file and the line of its key; one that `--set` gave stands at no line."""
     if problem.line is not None or problem.file is not None:
         return problem
-    return named(problem, overrides) or problem.at(path, positions.line(problem.key))
+    added = named(problem, overrides, whole=problem.key not in positions)
+    return added or problem.at(path, positions.line(problem.key))
 
 
 def _bytes(path: Path) -> bytes:
@@ -100,7 +101,8 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         folder = path.parent
-        near = [entry.name for entry in folder.glob("*.toml")] if folder.is_dir() else []
+        there = folder.glob("*.toml") if folder.is_dir() else ()
+        near = [entry.name for entry in there if did_you_mean(path.stem, [entry.stem])]
         hint = did_you_mean(path.name, near) or "`ptrain new FILE` writes one to start from"
         raise _no_experiment(path, "no such file", hint) from None
     except IsADirectoryError:
@@ -125,8 +127,12 @@ def _parse(path: Path, raw: bytes) -> tuple[dict[str, Any], Positions]:
     try:
         return tomllib.loads(text), Positions(text)
     except RecursionError:
-        hint = f"write it within {DEEPEST} levels of arrays and tables"
-        raise InputError(Problem("nested too deeply", SYNTAX, hint, path, 1)) from None
+        lines = text.split("\n")
+        depths = [row.count("[") + row.count("{") for row in lines]
+        line = depths.index(max(depths)) + 1
+        message = f"is more than {DEEPEST} levels deep"
+        problem = Problem(message, key_at(lines, line), "write it flatter", path, line)
+        raise InputError(problem) from None
     except ValueError as error:  # TOMLDecodeError, or Python's limit on the digits of a number
         wrong = explain(text, str(error))
         problem = Problem(wrong.message, wrong.key, wrong.hint, path, wrong.line)

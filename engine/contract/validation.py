@@ -14,14 +14,12 @@ from pydantic_core import ErrorDetails
 from engine.contract.experiment import Experiment
 from engine.contract.loss import DEPRECATED
 from engine.contract.optimizer import OPTIMIZERS, REFUSED
-from engine.contract.positions import dotted
+from engine.contract.positions import DEEPEST, dotted
 from engine.contract.problems import Problem, did_you_mean
 from engine.contract.scheduler import SCHEDULERS, Custom
 from engine.contract.wording import help_of, told, written
 
 Keys = tuple[str | int, ...]
-
-DEEPEST = 100  # tables and arrays within one another
 
 
 def validate(values: dict[str, Any]) -> tuple[Experiment | None, list[Problem]]:

@@ -99,11 +99,11 @@ def _not(message: str, value: Any) -> str:
 def _repair(kind: str, value: Any) -> str:
     """The same value as it should have been written, where that is plain."""
     match kind:
-        case "list_type" if isinstance(value, str | int | float):
+        case "list_type" if isinstance(value, str) and value:
             return f"write [{written(value)}]"
         case "float_type" | "int_type" if isinstance(value, str) and _NUMBER.fullmatch(value):
             return f"write {value} without quotes"
-        case "int_from_float" if value == int(value):
+        case "int_type" if isinstance(value, float) and value.is_integer():
             return f"write {int(value)}"
         case "bool_type" if value in (0, 1, "true", "false", "True", "False", "yes", "no"):
             return f"write {'true' if value in (1, 'true', 'True', 'yes') else 'false'}"

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,9 @@ __all__ = ["Batch", "Data", "Unreadable", "build_data"]
 PREPARED_BYTES = 2**30  # at most that much memory for images that are transformed only once
 SMALL = 10_000  # samples in memory for which starting workers costs more than it gains
 VALIDATION = -1  # the "epoch" of validation: whatever is drawn there is the same each time
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class Data:
@@ -158,8 +162,9 @@ def build_data(
 
     Raises InputError with the problems of `[data]`.
     """
-    transforms = build_transforms(section, preset)
-    sources = build_sources(section, folder, seed)
+    transforms, sources = _both(
+        lambda: build_transforms(section, preset), lambda: build_sources(section, folder, seed)
+    )
     pin_memory = pin_memory and torch.cuda.is_available()
     free = PREPARED_BYTES
 
@@ -183,6 +188,19 @@ def build_data(
         hint = "make it smaller, or leave drop_last out"
         raise InputError(Problem(f"{message} there are", "data.batch_size", hint))
     return data
+
+
+def _both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Raises InputError with the problems of both."""
+    try:
+        one = first()
+    except InputError as error:
+        try:
+            second()
+        except InputError as other:
+            raise InputError(*error.problems, *other.problems) from error
+        raise
+    return one, second()
 
 
 def _worker_count(workers: int | str, source: Source) -> int:

@@ -18,12 +18,13 @@ from engine.contract.problems import InputError, Problem
 class Criterion(nn.Module):
     """A loss of the form (output, target).
 
-    `weight`: a weight for each class, shape (classes,), or None.
+    `weight`: a weight for each class, shape (classes,), or None. `all_count`: whether no training
+    target is ignored.
     """
 
     weight: Tensor | None
 
-    def __init__(self, section: Loss, weight: Tensor | None) -> None:
+    def __init__(self, section: Loss, weight: Tensor | None, *, all_count: bool) -> None:
         super().__init__()
         self.reduction = section.reduction
         self.ignore_index = section.ignore_index
@@ -32,6 +33,7 @@ class Criterion(nn.Module):
         # Targets are counted on the CPU, where they come from, which never waits for the device;
         # and by numpy, which takes 2 µs for a batch where torch's small operations take 8.
         self._host_weight = None if weight is None else weight.double().numpy()
+        self._all_count = all_count and weight is None
 
     def forward(self, output: Tensor, targets: Tensor, count: float) -> Tensor:
         """The number to minimize, shape (). `output` (batch, classes), `targets` (batch,)."""
@@ -46,8 +48,13 @@ class Criterion(nn.Module):
     def count(self, targets: Tensor) -> float:
         """The denominator of torch's mean: the weights of the targets that count, summed.
 
-        `targets`: (batch,) on the CPU. 0 where every target is ignored: torch's mean is NaN there.
+        `targets`: (batch,) on the CPU, of training samples; 0 where every one is ignored, and
+        torch's mean NaN. Counts only where something can differ: that is once a batch.
         """
+        return float(len(targets)) if self._all_count else self.count_of_any(targets)
+
+    def count_of_any(self, targets: Tensor) -> float:
+        """As `count`, for targets that need not be of training samples."""
         indices = targets.numpy()
         counting = indices != self.ignore_index
         if self._host_weight is None:
@@ -90,7 +97,8 @@ def build_criterion(
         found = int(counting.min())
         hint = f"write ignore_index = {found} if such samples are to be left out"
         raise InputError(Problem(f"the target {found} is no class", "loss.ignore_index", hint))
-    criterion = Criterion(section, _weight(section, classes, counting, outputs))
+    weight = _weight(section, classes, counting, outputs)
+    criterion = Criterion(section, weight, all_count=len(counting) == len(train_targets))
     if outputs > int(counting.max()) and criterion.count(counting) == 0:
         raise InputError(
             Problem(

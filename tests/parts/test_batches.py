@@ -116,6 +116,13 @@ def test_a_whole_batch_too_large_for_drop_last_is_told(images, build):
     assert caught.value.problems[0].key == "data.batch_size"
 
 
+def test_problems_of_the_transforms_and_of_the_folder_are_told_together(build):
+    with pytest.raises(InputError) as caught:
+        build(dataset="ImageFolder", root="/nowhere", augment=[{"name": "Flip"}])
+    keys = [problem.key for problem in caught.value.problems]
+    assert keys == ["data.augment.0.name", "data.root"]
+
+
 def test_each_epoch_and_each_seed_is_shuffled_differently(images, build):
     data, other = build(**of_folder(images)), build(**of_folder(images), seed=4)
     orders = [

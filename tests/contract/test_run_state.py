@@ -1,0 +1,157 @@
+"""What a run's events add up to."""
+
+import math
+
+from engine.contract.events import (
+    AnyEvent,
+    CheckpointSaved,
+    Parameters,
+    RequestDone,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    Step,
+    System,
+    Validated,
+    Warned,
+)
+from engine.contract.run_state import RunState, fold
+
+
+def folded(*events: AnyEvent) -> RunState:
+    state = RunState()
+    for event in events:
+        assert fold(state, event) is state
+    return state
+
+
+def started(epochs: int = 4, planned_end: int = 12) -> RunStarted:
+    return RunStarted(
+        time=1.0, version="1", pid=7, host="h", device="cpu", name="x", steps_per_epoch=3,
+        epochs=epochs, planned_end=planned_end, groups=["default"], parameters=Parameters(1, 1),
+        train_samples=9, val_samples=3, classes=[], workers=0, precision="fp32", frozen=[],
+    )  # fmt: skip
+
+
+def resumed(step: int, epoch: int) -> RunResumed:
+    return RunResumed(
+        time=50.0, step=step, epoch=epoch, checkpoint="checkpoints/last.pt", version="1", pid=8,
+        host="h", device="cpu", epochs=6, planned_end=18,
+    )  # fmt: skip
+
+
+def step(number: int, loss: float | None = 0.5) -> Step:
+    return Step(
+        time=10.0 + number, step=number, epoch=number // 3, loss=loss, lr=[0.1],
+        samples_per_second=1.0,
+    )  # fmt: skip
+
+
+def validated(step: int, epoch: int, *, requested: bool = False) -> Validated:
+    return Validated(
+        time=2.0, step=step, epoch=epoch, metrics={"val/loss": 1.0}, seconds=1.0,
+        requested=requested,
+    )  # fmt: skip
+
+
+def saved(step: int, epoch: int, kind: str = "last") -> CheckpointSaved:
+    return CheckpointSaved(
+        time=3.0, step=step, epoch=epoch, path=f"checkpoints/{kind}.pt", kind=kind, metric=1.0,
+        sha256="", bytes=1,
+    )  # fmt: skip
+
+
+def test_a_state_begins_empty() -> None:
+    state = RunState()
+    assert (state.steps_done, state.epochs, state.best, state.last_word) == (0, 0, None, None)
+
+
+def test_steps_add_up_to_a_curve() -> None:
+    state = folded(started(), step(0, 0.75), step(1, None), step(2, 0.25))
+    assert list(state.curve.step) == [0, 1, 2]
+    assert [state.curve.loss[0], state.curve.loss[2]] == [0.75, 0.25]
+    assert math.isnan(state.curve.loss[1])
+    assert list(state.curve.time) == [10.0, 11.0, 12.0]
+    assert (state.steps_done, state.last_step, state.last_time) == (3, step(2, 0.25), 12.0)
+    assert (state.epochs, state.planned_end) == (4, 12)
+
+
+def test_each_event_is_kept_where_it_belongs() -> None:
+    warned = Warned(time=5.0, what="a", where="b", remedy="c")
+    system = System(time=6.0, memory=1)
+    word = RunStopped(time=7.0, step=3, epochs=1.0, seconds=1.0, reason="asked")
+    state = folded(started(), validated(3, 0), saved(3, 1), warned, system, word)
+    assert state.started == started()
+    assert (state.validated, state.checkpoints) == ([validated(3, 0)], [saved(3, 1)])
+    assert (state.warnings, state.system, state.last_word) == ([warned], system, word)
+
+
+def test_the_best_checkpoint_is_the_newest_of_its_kind() -> None:
+    state = folded(saved(3, 1, "best"), saved(3, 1), saved(6, 2, "best"), saved(6, 2), saved(9, 3))
+    assert state.best == saved(6, 2, "best")
+    assert folded(saved(3, 1)).best is None
+
+
+def test_a_request_may_change_how_many_epochs_are_planned() -> None:
+    done = RequestDone(time=5.0, id="a", request="epochs", outcome="done", epochs=9, planned_end=27)
+    state = folded(started(), done)
+    assert (state.epochs, state.planned_end) == (9, 27)
+    assert state.requests == {"a": done}
+
+
+def test_a_resume_forgets_exactly_what_is_done_again() -> None:
+    state = folded(
+        started(),
+        *map(step, range(8)),
+        validated(3, 0),
+        saved(3, 1),
+        validated(6, 1),
+        saved(6, 2, "best"),
+        saved(6, 2),
+        validated(8, 2, requested=True),
+        resumed(step=6, epoch=2),
+    )
+    assert list(state.curve.step) == [0, 1, 2, 3, 4, 5]
+    assert len(state.curve.loss) == len(state.curve.time) == 6
+    assert state.validated == [validated(3, 0), validated(6, 1)]
+    assert state.checkpoints == [saved(3, 1), saved(6, 2, "best"), saved(6, 2)]
+    assert (state.last_step, state.steps_done) == (None, 6)
+    assert (state.epochs, state.planned_end) == (6, 18)
+
+
+def test_a_resume_before_the_validation_of_its_step_forgets_that_validation() -> None:
+    state = folded(
+        *map(step, range(6)), validated(3, 0), saved(6, 1), validated(6, 1), saved(6, 2),
+        resumed(step=6, epoch=1),
+    )  # fmt: skip
+    assert state.validated == [validated(3, 0)]
+    assert state.checkpoints == [saved(6, 1)]
+
+
+def test_a_resume_keeps_a_validation_that_was_asked_for_at_its_step() -> None:
+    asked = validated(4, 1, requested=True)
+    assert folded(*map(step, range(5)), asked, resumed(step=4, epoch=1)).validated == [asked]
+
+
+def test_a_resume_from_the_beginning_forgets_all() -> None:
+    state = folded(started(), *map(step, range(4)), validated(3, 0), saved(3, 1), resumed(0, 0))
+    assert (len(state.curve.step), state.validated, state.checkpoints) == (0, [], [])
+    assert state.steps_done == 0
+
+
+def test_a_resume_takes_the_last_word_back() -> None:
+    word = RunFinished(time=9.0, step=6, epochs=2.0, seconds=1.0)
+    state = folded(started(), *map(step, range(6)), word, resumed(6, 2))
+    assert (state.last_word, state.resumed) == (None, resumed(6, 2))
+
+
+def test_steps_that_were_lost_before_a_resume_are_done_all_the_same() -> None:
+    state = folded(*map(step, range(4)), resumed(6, 2))
+    assert (state.steps_done, len(state.curve.step)) == (6, 4)
+    assert fold(state, step(6)).steps_done == 7
+
+
+def test_what_was_told_to_people_is_not_forgotten() -> None:
+    warned = Warned(time=5.0, what="a", where="b", remedy="c")
+    assert folded(*map(step, range(6)), warned, resumed(3, 1)).warnings == [warned]

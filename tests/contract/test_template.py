@@ -1,0 +1,72 @@
+"""`ptrain new`: what it writes is an experiment, and so is every line of it that is a comment."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from engine.contract.problems import InputError
+from engine.contract.toml_file import read
+from engine.template import SECTIONS, commented, write_new
+
+ASSIGNMENT = re.compile(r"# (\w+) = (.+)")
+
+
+def test_the_new_file_is_a_good_experiment(tmp_path: Path) -> None:
+    file = tmp_path / "made" / "first.toml"
+    answer = write_new(file, None)
+    experiment = read(file).experiment
+    assert answer["file"] == str(file)
+    assert (experiment.name, experiment.model.backbone) == ("first", "resnet18")
+    assert [member.name for member in experiment.scheduler] == ["LinearLR", "StepLR"]
+
+
+def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "first.toml"
+    file.write_text("mine")
+    with pytest.raises(InputError, match="is there already"):
+        write_new(file, None)
+    assert file.read_text() == "mine"
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="can't be written"):
+        write_new(tmp_path / "file" / "x.toml", None)
+
+
+def test_an_example_is_copied_as_it_is(tmp_path: Path) -> None:
+    write_new(tmp_path / "mine.toml", "digits")
+    write_new(tmp_path / "mine2.toml", "digits.toml")
+    assert read(tmp_path / "mine.toml").experiment.name == "digits"
+    assert (tmp_path / "mine.toml").read_text() == (tmp_path / "mine2.toml").read_text()
+
+
+def test_an_unknown_example_is_told_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='did you mean "digits"') as caught:
+        write_new(tmp_path / "mine.toml", "digit")
+    assert caught.value.problems[0].key == "--from"
+    assert not (tmp_path / "mine.toml").exists()
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key_of_a_section_is_there_with_its_help(section: str) -> None:
+    text = commented("x")
+    block = re.search(rf"^\[{section}\]\n(.*?)(?=\n\n|\Z)", text, re.M | re.S)
+    assert block is not None
+    for key, info in SECTIONS[section].model_fields.items():
+        assert re.search(rf"^(# )?{key} =", block[1], re.M), key
+        words = " ".join((info.description or "").split())
+        assert words in re.sub(r"\s*\n# ", " ", f"\n{block[1]}"), key
+
+
+def test_every_default_that_is_a_comment_can_be_uncommented(tmp_path: Path) -> None:
+    text = commented("x")
+    assert max(map(len, text.split("\n"))) <= 100
+    shown = 0
+    for section, model in SECTIONS.items():
+        for name, value in ASSIGNMENT.findall(text.split(f"[{section}]")[1].split("\n\n")[0]):
+            assert tomllib.loads(f"v = {value}")["v"] == model.model_fields[name].get_default()
+            shown += 1
+    assert shown > 20

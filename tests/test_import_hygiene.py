@@ -1,0 +1,65 @@
+"""What a clean interpreter has loaded: torch costs seconds, and a wall stays only where it is
+looked at."""
+
+import importlib.util
+import json
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import engine
+
+LOOK = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """The packages that importing these modules loads, in an interpreter of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, *modules], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+def modules_of(package: str) -> list[str]:
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        return []
+    walk = pkgutil.walk_packages(found.submodule_search_locations, f"{package}.")
+    return [package, *(module.name for module in walk)]
+
+
+def test_the_shared_vocabulary_loads_neither_torch_nor_the_dashboard() -> None:
+    modules = modules_of("engine.contract")
+    assert "engine.contract.toml_file" in modules
+    assert not loaded_by(*modules) & {"torch", "torchvision", "torchmetrics", "textual", "tui"}
+
+
+def test_the_dashboard_loads_no_torch() -> None:
+    assert not loaded_by(*modules_of("tui")) & {"torch", "torchvision", "torchmetrics"}
+
+
+def test_the_engine_loads_nothing_of_the_dashboard() -> None:
+    modules = modules_of("engine")
+    assert {"engine.loop", "engine.parts.losses"} <= set(modules)
+    loaded = loaded_by(*modules)
+    assert not loaded & {"textual", "tui"}
+    assert "torch" in loaded
+
+
+@pytest.mark.parametrize("heavy", ["torch", "torchvision", "torchmetrics", "textual", "tui"])
+def test_what_every_command_loads_is_light(heavy: str, light: set[str]) -> None:
+    assert heavy not in light
+
+
+@pytest.fixture(scope="module")
+def light() -> set[str]:
+    names = ("cli", "commands", "tables", "launch", "display", "template")
+    return loaded_by(*(f"{engine.__name__}.{name}" for name in names))
