@@ -45,8 +45,9 @@ def train_file(
 ) -> int:
     """Train, or go on with `earlier`; in this process, or in one of its own. The exit code."""
     file = read(path, overrides)
-    if earlier is not None and not (holder := status(earlier)).over:
-        raise InputError(_still_running(earlier, holder.reason))
+    # A detached engine finds the lock in its own name.
+    if earlier is not None and launch.into is None and not (how := status(earlier)).over:
+        raise InputError(_still_running(earlier, how.reason))
     if launch.detach:
         return _detached(file, earlier, launch)
     # From here on the line may drop and the terminal close: the training goes on.
@@ -143,12 +144,11 @@ def follow_run(run: RunDirectory, *, json: bool) -> int:
     """Show a run until it is over; the code is that of the run's own ending."""
     display: Display = JsonLines(run, sys.stdout) if json else Screen(run, sys.stdout)
     try:
-        follow(run, display, lambda: status(run).over)
+        follow(display, lambda: status(run).over)
     except KeyboardInterrupt:
         display.close()
         print(f"{run.id} goes on; `ptrain stop {run.id}` would end it", file=sys.stderr)
         return EXIT_FINISHED
-    display.close()
     how = status(run)
     if how.state == "lost":
         raise RunError(

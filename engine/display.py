@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Protocol
 
@@ -191,15 +191,14 @@ def validation_line(event: Validated, epochs: int) -> str:
 
 
 def _beginning(event: RunStarted, run: RunDirectory) -> str:
-    trained, total = event.parameters.trainable, event.parameters.total
-    frozen = f"; frozen: {', '.join(event.frozen[:6])}" if event.frozen else ""
-    more = " …" if len(event.frozen) > 6 else ""
     validation = f", {event.val_samples} to validate on" if event.val_samples else ""
-    return (
-        f"{event.name} {run.id} on {event.device}: {event.train_samples} samples in"
-        f" {len(event.classes)} classes{validation}\n"
-        f"training {trained:,} of {total:,} parameters{frozen}{more}\n"
-        f"{event.epochs} epochs of {event.steps_per_epoch} steps"
+    return "\n".join(
+        [
+            f"{event.name} {run.id} on {event.device}: {event.train_samples} samples in"
+            f" {len(event.classes)} classes{validation}",
+            *event.report,
+            f"{event.epochs} epochs of {event.steps_per_epoch} steps",
+        ]
     )
 
 
@@ -258,12 +257,9 @@ def _without_traceback(lines: list[str]) -> Iterator[str]:
         yield line
 
 
-def follow(run: RunDirectory, display: Display, over: object) -> None:
-    """Look until the run is over. `over` is asked for that: a callable."""
-    assert callable(over)
-    while True:
-        done = over()
+def follow(display: Display, over: Callable[[], bool]) -> None:
+    """Look until the run is over; what was written before that is seen in the last look."""
+    while not over():
         display.look()
-        if done:
-            return
         time.sleep(LOOK_SECONDS)
+    display.close()

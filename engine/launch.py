@@ -40,6 +40,8 @@ def detach(run: RunDirectory, arguments: list[str], *, new: bool) -> int:
             stderr=log,
             start_new_session=True,
         )
+    # In its name, so that the run is seen to be alive while torch is still being imported.
+    run.hand_to(engine.pid)
     while True:
         code = engine.poll()
         for event in followed.events():

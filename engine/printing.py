@@ -5,6 +5,8 @@ from __future__ import annotations
 import json as json_module
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
 from engine.contract.problems import Problem
 
@@ -16,4 +18,11 @@ def print_problems(problems: Iterable[Problem], *, json: bool) -> None:
         return
     for problem in problems:
         prefix = "warning: " if problem.severity == "warning" else ""
-        print(f"{prefix}{problem}", file=sys.stderr)
+        near = replace(problem, file=problem.file and from_here(problem.file))
+        print(f"{prefix}{near}", file=sys.stderr)
+
+
+def from_here(path: Path) -> Path:
+    """As one would type it here: relative for what is below the working directory."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 import time
 import traceback
 from typing import Any
@@ -54,15 +53,14 @@ def start(run: RunDirectory, parts: Parts, control: Control) -> int:
     with run.locked():
         job = _job(run, parts, control)
         job.recorder.write(_started(job))
-        print(reports(parts), file=sys.stderr, flush=True)
         return _to_the_end(job, run)
 
 
-def reports(parts: Parts) -> str:
-    """What was loaded and what is frozen, for console.log and whoever looks on."""
+def _report(parts: Parts) -> list[str]:
+    """What was loaded and what is frozen, in words."""
     weights = parts.built.weights_report
-    lines = [weights.describe()] if weights is not None else []
-    return "\n".join([*lines, parts.freezing.describe()])
+    loaded = weights.describe().splitlines() if weights is not None else []
+    return [*loaded, *parts.freezing.describe().splitlines()]
 
 
 def resume(run: RunDirectory, file: ExperimentFile, control: Control) -> int:
@@ -207,7 +205,6 @@ def device_label(device: torch.device) -> str:
 
 def _started(job: Job) -> RunStarted:
     parts, holder = job.parts, Holder.this_process()
-    freezing = parts.freezing
     return RunStarted(
         time=job.recorder.clock(),
         version=__version__,
@@ -228,7 +225,8 @@ def _started(job: Job) -> RunStarted:
         classes=parts.data.classes,
         workers=parts.data.workers,
         precision=parts.experiment.train.precision,
-        frozen=freezing.frozen,
+        frozen=parts.freezing.frozen,
+        report=_report(parts),
     )
 
 

@@ -51,6 +51,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     workers: int
     precision: str
     frozen: list[str]
+    report: list[str] = []  # what was loaded and what is frozen, in words
 
 
 class RunResumed(Event, frozen=True, kw_only=True, tag="run_resumed"):

@@ -13,7 +13,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,13 @@ class Holder:
     start: float
 
     @classmethod
+    def of(cls, pid: int) -> Holder:
+        """A process of this host. Raises psutil.NoSuchProcess."""
+        return cls(socket.gethostname(), pid, psutil.Process(pid).create_time())
+
+    @classmethod
     def this_process(cls) -> Holder:
-        return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+        return cls.of(os.getpid())
 
     @property
     def here(self) -> bool:
@@ -99,6 +104,11 @@ class RunDirectory:
             return Holder(**json.loads(self.lock.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+
+    def hand_to(self, pid: int) -> None:
+        """Lock the run for an engine that was just started and will soon do so itself."""
+        with suppress(psutil.NoSuchProcess):  # it has ended already, and whoever waits will see
+            write_atomically(self.lock, json.dumps(vars(Holder.of(pid))).encode())
 
     @contextmanager
     def locked(self) -> Iterator[None]:

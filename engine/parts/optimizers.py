@@ -15,7 +15,6 @@ from engine.parts.schedule import GroupRates
 
 HINTS = {
     "Muon": "every trained parameter has to be a matrix: freeze the others, or choose AdamW",
-    "Rprop": "etas are a factor below 1 and one above, such as [0.5, 1.2]",
 }
 
 

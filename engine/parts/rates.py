@@ -49,7 +49,7 @@ class Rates(torch.optim.Optimizer):
         # Else torch warns that the scheduler was stepped before the optimizer.
         self._opt_called = True
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """There is nothing to move; torch's schedulers want to wrap a method of this name."""
 
     def saved(self) -> list[dict[str, Any]]:

@@ -164,8 +164,9 @@ class Member:
         arguments = self.section.model_dump(exclude=OURS)
         if isinstance(self.section, LambdaLR | MultiplicativeLR):
             text = self.section.lr_lambda
-            one = isinstance(text, str)
-            arguments["lr_lambda"] = Expression(text) if one else [Expression(t) for t in text]
+            arguments["lr_lambda"] = (
+                Expression(text) if isinstance(text, str) else [Expression(each) for each in text]
+            )
         if isinstance(self.section, CyclicLR | OneCycleLR):
             arguments["cycle_momentum"] = self.cycles_momentum
         if isinstance(self.section, OneCycleLR):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.contract.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Group, Muon, Rprop
+from engine.contract.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Group, Muon
 from engine.contract.problems import InputError, Problem
 from engine.parts.optimizers import build_optimizer, group_rates
 
@@ -170,8 +170,6 @@ def test_what_torchs_constructor_refuses_is_a_problem():
     (problem,) = problems(Adam(foreach=True, fused=True), Net())
     assert problem.key == "optimizer"
     assert problem.message.startswith("torch's Adam: ")
-    (problem,) = problems(Rprop(etas=[1.2, 0.5]), Net())
-    assert "[0.5, 1.2]" in problem.hint
 
 
 def test_muon_on_what_is_no_matrix_is_a_problem_with_the_way_out():

@@ -1,0 +1,62 @@
+"""PyTorch Lightning's loop, for step_overhead.py where it is installed."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import lightning
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.loggers import CSVLogger
+from step_loops import LR, MOMENTUM, Digits, Moment, Result, network, selected
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+warnings.filterwarnings("ignore", module="lightning")
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+
+def with_lightning(digits: Digits, widths: list[int], epochs: int) -> Result:
+    """Logs each step's loss to a CSV file; no progress bar, no checkpoint."""
+
+    class Batches(torch.utils.data.IterableDataset[tuple[Tensor, Tensor]]):
+        epoch = 0
+
+        def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+            self.epoch += 1
+            return selected(digits, self.epoch - 1)
+
+    class Module(lightning.LightningModule):  # type: ignore[misc,unused-ignore]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = network(widths)
+            self.moments: list[Moment] = []
+
+        def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+            loss = F.cross_entropy(self.model(batch[0]), batch[1])
+            self.log("loss", loss)
+            return loss
+
+        def on_train_batch_end(self, *_: object) -> None:
+            self.moments.append(Moment.now())
+
+        def configure_optimizers(self) -> object:
+            optimizer = torch.optim.SGD(self.parameters(), lr=LR, momentum=MOMENTUM)
+            return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.9)]
+
+    module = Module()
+    with tempfile.TemporaryDirectory() as folder:
+        lightning.Trainer(
+            accelerator="cpu",
+            max_epochs=epochs,
+            logger=CSVLogger(folder),
+            log_every_n_steps=1,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+        ).fit(module, DataLoader(Batches(), batch_size=None))
+    moments = module.moments
+    return Result.of(moments[0], moments[-1], len(moments), module.model)

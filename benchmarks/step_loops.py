@@ -1,0 +1,228 @@
+"""The loops that step_overhead.py compares: by hand and the engine, on the same digits."""
+
+from __future__ import annotations
+
+import cProfile
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Sampler, TensorDataset
+
+from engine.build import Parts
+from engine.checkpoint import Keeper, Progress
+from engine.contract.data import Data as DataSection
+from engine.contract.events import Step
+from engine.contract.experiment import Experiment
+from engine.contract.follower import Follower
+from engine.contract.model import Model
+from engine.contract.optimizer import SGD
+from engine.contract.run_directory import create
+from engine.contract.scheduler import StepLR
+from engine.contract.training import Checkpoint, Train
+from engine.control import Control
+from engine.job import Job
+from engine.loop import train
+from engine.parts.backbones import Built
+from engine.parts.batches import Data, build_data
+from engine.parts.device import build_autocast, build_device, build_scaler
+from engine.parts.freezing import freeze
+from engine.parts.losses import build_criterion
+from engine.parts.metrics import build_metrics
+from engine.parts.optimizers import build_optimizer, group_rates
+from engine.parts.randomness import generator
+from engine.parts.schedule import Schedule
+from engine.parts.transforms import Preset
+from engine.recorder import Recorder
+
+SEED, BATCH, LR, MOMENTUM = 0, 32, 0.01, 0.9
+PIXELS, CLASSES = 3 * 8 * 8, 10
+
+
+class Moment(NamedTuple):
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(time.perf_counter(), time.process_time())
+
+
+@dataclass
+class Result:
+    """Times in ms a step, and the weights at the end."""
+
+    wall: float
+    cpu: float
+    weights: Tensor
+
+    @classmethod
+    def of(cls, first: Moment, last: Moment, steps: int, model: nn.Module) -> Result:
+        wall, cpu = (
+            1000 * (end - begin) / (steps - 1) for begin, end in zip(first, last, strict=True)
+        )
+        return cls(wall, cpu, torch.cat([p.detach().flatten() for p in model.parameters()]))
+
+
+Contender = Callable[[], Result]
+
+
+def network(widths: list[int]) -> nn.Module:
+    torch.manual_seed(SEED)
+    layers: list[nn.Module] = [nn.Flatten()]
+    for inputs, outputs in zip([PIXELS, *widths], widths, strict=False):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], CLASSES))
+
+
+@dataclass
+class Digits:
+    """The bundled digits: as the engine has them, and as plain tensors."""
+
+    data: Data
+    inputs: Tensor  # (N, 3, 8, 8)
+    targets: Tensor  # (N,)
+
+    @classmethod
+    def load(cls) -> Digits:
+        preset = Preset(image_size=8, resize_size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
+        section = DataSection(val="none", batch_size=BATCH)
+        data = build_data(section, preset, seed=SEED, folder=Path())
+        inputs = torch.empty(data.train_samples, 3, 8, 8)
+        for batch in data.train_batches(0):
+            inputs[batch.indices] = batch.inputs
+        return cls(data, inputs, data.train_targets)
+
+    def order(self, epoch: int) -> Tensor:
+        """The engine's, so that the numbers can be compared."""
+        return torch.randperm(len(self.targets), generator=generator(SEED, "shuffle", epoch))
+
+
+# By hand -----------------------------------------------------------------------------------------
+
+
+def by_hand(
+    widths: list[int], epochs: int, batches: Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+) -> Result:
+    model = network(widths)
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.9)
+    loss_function = nn.CrossEntropyLoss()
+    steps, first = 0, None
+    for epoch in range(epochs):
+        for inputs, targets in batches(epoch):
+            optimizer.zero_grad()
+            loss = loss_function(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            first = first or Moment.now()
+            steps += 1
+        scheduler.step()
+    assert first is not None
+    return Result.of(first, Moment.now(), steps, model)
+
+
+def selected(digits: Digits, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for indices in digits.order(epoch).split(BATCH):
+        yield digits.inputs.index_select(0, indices), digits.targets.index_select(0, indices)
+
+
+class InOrder(Sampler[int]):
+    def __init__(self, digits: Digits) -> None:
+        self.digits, self.epoch = digits, 0
+
+    def __iter__(self) -> Iterator[int]:
+        order = self.digits.order(self.epoch).tolist()
+        self.epoch += 1
+        return iter(order)
+
+    def __len__(self) -> int:
+        return len(self.digits.targets)
+
+
+def loaded(digits: Digits, widths: list[int], epochs: int) -> Result:
+    dataset = TensorDataset(digits.inputs, digits.targets)
+    loader = DataLoader(dataset, batch_size=BATCH, sampler=InOrder(digits))
+    return by_hand(widths, epochs, lambda epoch: loader)
+
+
+# The engine --------------------------------------------------------------------------------------
+
+
+def parts_of(digits: Digits, widths: list[int], epochs: int) -> Parts:
+    """As engine.build does, with a model of our own."""
+    section = Train(epochs=epochs, device="cpu")
+    experiment = Experiment(
+        name="step-overhead",
+        seed=SEED,
+        model=Model(backbone="resnet18"),  # a name that it has to have
+        optimizer=SGD(lr=LR, momentum=MOMENTUM),
+        scheduler=[StepLR(step_size=2, gamma=0.9)],
+        train=section,
+        checkpoint=Checkpoint(every=epochs, keep=0),
+    )
+    data, device, model = digits.data, build_device(section), network(widths)
+    optimizer = build_optimizer(experiment.optimizer, model)
+    return Parts(
+        experiment=experiment,
+        device=device,
+        data=data,
+        model=model,
+        built=Built(model, [], None),
+        freezing=freeze(model, [], []),
+        criterion=build_criterion(experiment.loss, data.classes, data.train_targets, CLASSES),
+        aux_weight=0.0,
+        optimizer=optimizer,
+        schedule=Schedule(
+            experiment.scheduler,
+            group_rates(optimizer),
+            total_steps=data.batches_per_epoch * epochs,
+            total_epochs=epochs,
+            folder=Path(),
+        ),
+        metrics=build_metrics(CLASSES, experiment.loss.ignore_index, device),
+        autocast=build_autocast(section, device),
+        scaler=build_scaler(section, device),
+        warnings=[],
+        trained=list(model.parameters()),
+    )
+
+
+class Clock:
+    """The recorder's clock, which remembers what the CPU's was."""
+
+    def __init__(self) -> None:
+        self.moments: dict[float, Moment] = {}
+
+    def __call__(self) -> float:
+        now = time.time()
+        self.moments[now] = Moment.now()
+        return now
+
+
+def with_the_engine(
+    digits: Digits, widths: list[int], epochs: int, profile: cProfile.Profile | None = None
+) -> Result:
+    parts = parts_of(digits, widths, epochs)
+    with tempfile.TemporaryDirectory() as folder:
+        run = create(Path(folder), "step-overhead", "", b"")
+        clock = Clock()
+        recorder = Recorder(run, parts.device, clock=clock)
+        keeper = Keeper(run, recorder, keep=0, better="min")
+        job = Job(parts, Progress(), recorder, Control(run), keeper, epochs)
+        recorder.start()
+        if profile is None:
+            train(job)
+        else:
+            profile.runcall(train, job)
+        recorder.close()
+        steps = [event for event in Follower(run.events).events() if isinstance(event, Step)]
+    assert len(steps) == epochs * parts.steps_per_epoch, "an event was lost"
+    first, last = clock.moments[steps[0].time], clock.moments[steps[-1].time]
+    return Result.of(first, last, len(steps), parts.model)

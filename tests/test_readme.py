@@ -1,0 +1,81 @@
+"""What README, the guide and the examples say is true."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from engine.cli import app, main
+from engine.contract.control import Request, decode
+from engine.contract.problems import InputError
+from engine.contract.toml_file import read
+from tests.training import TOP
+
+README = (TOP / "README.md").read_text()
+GUIDE = (TOP / "docs" / "guide.md").read_text()
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("path", sorted((TOP / "experiments").glob("*.toml")), ids=str)
+def test_every_example_is_a_valid_experiment(path: Path) -> None:
+    assert read(path).experiment.train.epochs > 0
+
+
+def test_readmes_experiment_is_valid(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    (tmp_path / "ants.toml").write_text(text)
+    experiment = read(tmp_path / "ants.toml").experiment
+    assert experiment.model.freeze == ["*", "!layer4"]
+    assert [section.name for section in experiment.scheduler] == ["LinearLR", "MultiStepLR"]
+
+
+def test_readmes_mistakes_are_told_in_those_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (text,) = blocks("toml")
+    text = text.replace("momentum", "momentm").replace("total_iters", "total_iter")
+    (tmp_path / "ants.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["ptrain", "check", "ants.toml"])
+    with pytest.raises(SystemExit):
+        main()
+    (shown,) = blocks("console")
+    assert capsys.readouterr().err == shown.partition("\n")[2]
+
+
+def test_the_shortest_file_that_readme_promises_is_enough(tmp_path: Path) -> None:
+    text = '[data]\n[model]\nbackbone = "resnet18"\n[train]\nepochs = 1\n'
+    (tmp_path / "short.toml").write_text(text)
+    assert read(tmp_path / "short.toml").experiment.name == "short"
+    for section in ("[model]\nbackbone", "[train]\nepochs"):
+        (tmp_path / "shorter.toml").write_text(text.replace(section, "# "))
+        with pytest.raises((InputError, tomllib.TOMLDecodeError)):
+            read(tmp_path / "shorter.toml")
+
+
+def test_readme_names_every_command_and_no_other() -> None:
+    named = set(re.findall(r"`ptrain ([a-z]+)", README))
+    there = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert named <= there
+    assert there - named <= {"version"}
+
+
+def test_the_request_in_the_guide_is_one() -> None:
+    (line,) = blocks("json", GUIDE)
+    request = decode(line.strip().encode())
+    assert isinstance(request, Request)
+    assert (request.request, request.epochs) == ("epochs", 50)
+    assert json.loads(line)["epochs"] == 50
+
+
+def test_every_benchmark_that_readme_names_is_there() -> None:
+    for name in re.findall(r"benchmarks/\w+\.py", README):
+        assert (TOP / name).is_file()
