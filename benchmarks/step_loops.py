@@ -7,8 +7,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,29 +44,18 @@ SEED, BATCH, LR, MOMENTUM = 0, 32, 0.01, 0.9
 PIXELS, CLASSES = 3 * 8 * 8, 10
 
 
-class Moment(NamedTuple):
-    wall: float
-    cpu: float
-
-    @classmethod
-    def now(cls) -> Moment:
-        return cls(time.perf_counter(), time.process_time())
-
-
 @dataclass
 class Result:
-    """Times in ms a step, and the weights at the end."""
+    """How long each step took but the first, in ms, and the weights at the end."""
 
-    wall: float
-    cpu: float
+    steps: list[float]
     weights: Tensor
 
     @classmethod
-    def of(cls, first: Moment, last: Moment, steps: int, model: nn.Module) -> Result:
-        wall, cpu = (
-            1000 * (end - begin) / (steps - 1) for begin, end in zip(first, last, strict=True)
-        )
-        return cls(wall, cpu, torch.cat([p.detach().flatten() for p in model.parameters()]))
+    def of(cls, ends: list[float], model: nn.Module) -> Result:
+        """`ends`: when each step was done, in seconds."""
+        steps = [1000 * (after - before) for before, after in pairwise(ends)]
+        return cls(steps, torch.cat([p.detach().flatten() for p in model.parameters()]))
 
 
 Contender = Callable[[], Result]
@@ -114,18 +103,16 @@ def by_hand(
     optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.9)
     loss_function = nn.CrossEntropyLoss()
-    steps, first = 0, None
+    ends: list[float] = []
     for epoch in range(epochs):
         for inputs, targets in batches(epoch):
             optimizer.zero_grad()
             loss = loss_function(model(inputs), targets)
             loss.backward()
             optimizer.step()
-            first = first or Moment.now()
-            steps += 1
+            ends.append(time.time())
         scheduler.step()
-    assert first is not None
-    return Result.of(first, Moment.now(), steps, model)
+    return Result.of(ends, model)
 
 
 def selected(digits: Digits, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -194,26 +181,13 @@ def parts_of(digits: Digits, widths: list[int], epochs: int) -> Parts:
     )
 
 
-class Clock:
-    """The recorder's clock, which remembers what the CPU's was."""
-
-    def __init__(self) -> None:
-        self.moments: dict[float, Moment] = {}
-
-    def __call__(self) -> float:
-        now = time.time()
-        self.moments[now] = Moment.now()
-        return now
-
-
 def with_the_engine(
     digits: Digits, widths: list[int], epochs: int, profile: cProfile.Profile | None = None
 ) -> Result:
     parts = parts_of(digits, widths, epochs)
     with tempfile.TemporaryDirectory() as folder:
         run = create(Path(folder), "step-overhead", "", b"")
-        clock = Clock()
-        recorder = Recorder(run, parts.device, clock=clock)
+        recorder = Recorder(run, parts.device)
         keeper = Keeper(run, recorder, keep=0, better="min")
         job = Job(parts, Progress(), recorder, Control(run), keeper, epochs)
         recorder.start()
@@ -224,5 +198,4 @@ def with_the_engine(
         recorder.close()
         steps = [event for event in Follower(run.events).events() if isinstance(event, Step)]
     assert len(steps) == epochs * parts.steps_per_epoch, "an event was lost"
-    first, last = clock.moments[steps[0].time], clock.moments[steps[-1].time]
-    return Result.of(first, last, len(steps), parts.model)
+    return Result.of([event.time for event in steps], parts.model)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ class Parts:
     warnings: list[Problem]
     trained: list[nn.Parameter]
 
-    @property
+    @cached_property
     def needs_closure(self) -> bool:
         """L-BFGS alone evaluates the loss by itself, several times a step."""
         return isinstance(self.optimizer, torch.optim.LBFGS)

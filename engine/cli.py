@@ -190,8 +190,8 @@ def new(
 
 
 @app.command()
-def schema() -> None:
-    """The JSON Schema of the experiment file, for editors."""
+def schema(json: Json = True) -> None:
+    """The JSON Schema of the experiment file, for editors. It is JSON in any case."""
     from engine.contract.experiment import Experiment
 
     print(json_module.dumps(Experiment.model_json_schema(), indent=2))

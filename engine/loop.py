@@ -8,13 +8,15 @@ by the epoch, the plateau among them. Only this file knows the order of things.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from engine.build import Parts
+from engine.contract.problems import RunError
 from engine.evaluate import check_readable, evaluate
 from engine.job import Ending, Job, record_validation
 from engine.parts.backbones import main_and_auxiliary
@@ -22,6 +24,8 @@ from engine.parts.batches import Batch
 from engine.recorder import EpochLoss, StepRecord
 from engine.requests import Answers
 from engine.saving import checked_flush, raise_non_finite, raise_unwritten, save_epoch, save_last
+
+SMALLEST_SCALE = 2.0**-14  # torch begins with 2**16 and halves: thirty overflows in a row
 
 
 class Window(NamedTuple):
@@ -35,6 +39,8 @@ class Window(NamedTuple):
 
     @property
     def samples(self) -> list[int]:
+        if len(self.batches) == 1:
+            return self.batches[0].indices
         return [index for batch in self.batches for index in batch.indices]
 
 
@@ -58,6 +64,7 @@ def train(job: Job) -> Ending:
             loss, skipped = None, None
             if count > 0:
                 loss, skipped = optimizer_step(parts, window, count)
+                progress.scaler_skipped += skipped is not None
             else:
                 skipped, progress.all_ignored = "no target counts", progress.all_ignored + 1
             if skipped is None and schedule.step():
@@ -106,47 +113,55 @@ def train(job: Job) -> Ending:
 
 
 def optimizer_step(parts: Parts, window: Window, count: float) -> tuple[Tensor, str | None]:
-    """One step of the optimizer on a window of batches.
+    """One step of the optimizer on a window of batches, whose losses together divide by `count`.
 
     Returns the loss, a tensor of shape () on the device, and why the step was skipped, if it was.
     """
     optimizer, scaler = parts.optimizer, parts.scaler
+    if parts.needs_closure:  # L-BFGS evaluates the loss several times a step, and gives the first
+        first = optimizer.step(partial(gradients, parts, window, count))  # type: ignore[arg-type]
+        return torch.as_tensor(first).detach(), None
 
-    def closure() -> Tensor:
-        optimizer.zero_grad(set_to_none=True)
-        total: Tensor | None = None
-        for batch, batch_count in zip(window.batches, window.counts, strict=True):
-            if batch_count == 0:
-                continue
-            loss = batch_loss(parts, batch, batch_count)
-            if len(window.batches) > 1:
-                loss = loss * parts.criterion.share(batch_count, count)
-            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            total = loss.detach() if total is None else total + loss.detach()
-        clip = parts.experiment.train.clip_norm
-        if clip is not None:
-            scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(parts.trained, clip)
-        assert total is not None, "a window with a count has a batch with one"
-        return total
-
-    if parts.needs_closure:  # LBFGS evaluates the loss several times a step
-        return lbfgs_step(optimizer, closure), None
-    loss = closure()
+    loss = gradients(parts, window, count)
     if not scaler.is_enabled():
         optimizer.step()
         return loss, None
+
     before = scaler.get_scale()
     scaler.step(optimizer)
     scaler.update()
     # A smaller scale is how torch's scaler tells that gradients overflowed and no step was taken.
-    overflowed = scaler.get_scale() < before
-    return loss, "fp16 gradients overflowed" if overflowed else None
+    if scaler.get_scale() >= before:
+        return loss, None
+    if scaler.get_scale() < SMALLEST_SCALE:
+        raise RunError(
+            f"the fp16 gradients overflow however small they are scaled, down to {before}",
+            'write precision = "bf16" or "fp32" under [train], or lower the lr',
+        )
+    return loss, "fp16 gradients overflowed"
 
 
-def lbfgs_step(optimizer: torch.optim.Optimizer, closure: Callable[[], Tensor]) -> Tensor:
-    """torch gives the loss of the first evaluation, as a number or as what the closure gave."""
-    return torch.as_tensor(optimizer.step(closure)).detach()  # type: ignore[arg-type]
+def gradients(parts: Parts, window: Window, count: float) -> Tensor:
+    """Zero, forward, loss, backward, clip: what the optimizer then steps on.
+
+    Returns the loss without its graph, a tensor of shape () on the device.
+    """
+    parts.optimizer.zero_grad(set_to_none=True)
+    total: Tensor | None = None
+    for batch, batch_count in zip(window.batches, window.counts, strict=True):
+        if batch_count == 0:
+            continue
+        loss = batch_loss(parts, batch, batch_count)
+        if len(window.batches) > 1:
+            loss = loss * parts.criterion.share(batch_count, count)
+        parts.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        total = loss.detach() if total is None else total + loss.detach()
+    clip = parts.experiment.train.clip_norm
+    if clip is not None:
+        parts.scaler.unscale_(parts.optimizer)
+        torch.nn.utils.clip_grad_norm_(parts.trained, clip)
+    assert total is not None, "a window with a count has a batch with one"
+    return total
 
 
 def batch_loss(parts: Parts, batch: Batch, count: float) -> Tensor:

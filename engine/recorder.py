@@ -68,8 +68,8 @@ class NonFinite:
 class Recorder:
     """The only writer of a run's events.
 
-    `total_of` tells the epoch's sum from a step's loss and its count: a mean is multiplied by
-    its count, a sum is taken as it is.
+    `sums`: the losses are sums over what counts (reduction = "sum"), not means, and are added up
+    for the epoch as they are.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Recorder:
         events = []
         for record in records:
             loss = losses.pop() if record.loss is not None else None
-            if loss is not None:
+            if loss is not None and record.skipped is None:  # an overflow in fp16 moves nothing
                 self._account(record, loss)
             events.append(
                 Step(
@@ -187,7 +187,7 @@ def _read(losses: list[Tensor]) -> list[float]:
     """The numbers, last first. One transfer for all: each alone would wait for the device."""
     if not losses:
         return []
-    values: list[float] = torch.stack(losses).double().tolist()
+    values: list[float] = torch.stack(losses).tolist()
     return values[::-1]
 
 

@@ -66,7 +66,8 @@ class Differentiable(Foreach):
     """One more switch that most classes have."""
 
     differentiable: bool = False
-    """Let autograd run through the step itself. Slower; leave it off unless you need it."""
+    """Let autograd run through the step itself: for code that differentiates a whole training, so
+    here it must stay false."""
 
 
 class Capturable(Differentiable):

@@ -140,10 +140,14 @@ class Split:
         return torch.cat([raised(self._samples[key]).inputs for key in keys])
 
     def _select(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        images, targets = self._images, self.source.targets
-        for part in _parts(order, batch_size):
-            inputs, chosen = images.index_select(0, part), targets.index_select(0, part)
-            yield Batch(inputs, chosen, part.tolist(), [])
+        targets, indices = self.source.targets.index_select(0, order), order.tolist()
+        begins = range(0, len(order), batch_size)
+        # Not strict: of nothing, which is what is left of a finished epoch, split makes one part.
+        for at, part, chosen in zip(
+            begins, torch.split(order, batch_size), torch.split(targets, batch_size), strict=False
+        ):
+            inputs = self._images.index_select(0, part)
+            yield Batch(inputs, chosen, indices[at : at + batch_size], [])
 
 
 def _parts(order: Tensor, size: int) -> Iterator[Tensor]:
