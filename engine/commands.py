@@ -84,16 +84,15 @@ def _create(file: ExperimentFile, launch: Launch) -> RunDirectory:
 
 
 def _engine(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:
-    """The engine itself."""
+    """The engine itself, in this process."""
+    return _begin(file, launch) if earlier is None else _go_on(earlier, file, launch)
+
+
+def _begin(file: ExperimentFile, launch: Launch) -> int:
+    """Built before there is a directory: a run that can't begin leaves none behind."""
     from engine import run as engine
     from engine.control import Control
 
-    if earlier is not None:
-        control = Control(earlier)
-        return _shown(
-            earlier, control, launch, lambda: engine.resume(earlier, file, control), resumed=True
-        )
-    # Built before there is a directory: a run that can't begin leaves none behind.
     parts = engine.build_located(file)
     try:
         run = RunDirectory(launch.into) if launch.into else _create(file, launch)
@@ -102,6 +101,16 @@ def _engine(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) 
         raise
     control = Control(run)
     return _shown(run, control, launch, lambda: engine.start(run, parts, control), resumed=False)
+
+
+def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:
+    from engine.control import Control
+
+    control = Control(run)
+    control.skip_earlier()
+    from engine import run as engine  # seconds, in which this engine may be asked something
+
+    return _shown(run, control, launch, lambda: engine.resume(run, file, control), resumed=True)
 
 
 def _shown(

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import psutil
-
 from engine.contract.control import Request, decode
 from engine.contract.follower import Follower
 from engine.contract.problems import EXIT_INTERRUPTED
@@ -39,11 +37,10 @@ class Control:
         self.unreadable: list[str] = []  # lines that are no requests, and why
 
     def skip_earlier(self) -> None:
-        """Forget what was asked of an engine before this one; not what was asked of this one
-        while it was importing and building."""
-        began = psutil.Process().create_time()
-        found = [decode(line) for line in self._follower.lines()]
-        self._requests += [r for r in found if isinstance(r, Request) and r.time >= began]
+        """Forget what was asked of an engine before this one. To be called before the seconds of
+        importing and building, in which this one may be asked something already."""
+        for _ in self._follower.lines():
+            continue
 
     def pending(self) -> bool:
         """Whether something is asked for. Costs 0.1 µs between two looks at the file."""

@@ -204,7 +204,7 @@ def _beginning(event: RunStarted, run: RunDirectory) -> str:
 
 def ending(event: LastWord, run: RunDirectory) -> str:
     """The last lines: how it ended, where everything is, what to do next."""
-    lines = [f"{_verdict(event)}: {event.epochs:g} epochs, {event.step} steps"]
+    lines = [f"{_verdict(event)}: {event.epochs:.4g} epochs, {event.step} steps"]
     lines[0] += f" in {duration(event.seconds)}"
     if isinstance(event, RunFailed):
         lines += [event.error, f"    {event.remedy}" if event.remedy else ""]

@@ -66,11 +66,11 @@ def _report(parts: Parts) -> list[str]:
 def resume(run: RunDirectory, file: ExperimentFile, control: Control) -> int:
     """Go on exactly where the newest intact checkpoint is; without any, from the beginning.
 
-    `file` is the run's own experiment.toml, or a changed file that was named on the command line.
+    `file` is the run's own experiment.toml, or a changed file that was named on the command line;
+    `control` has skipped what was asked of earlier engines.
     Raises InputError where going on would be wrong.
     """
     with run.locked():
-        control.skip_earlier()
         found = newest_intact(run)
         if found is None:
             job = _job(run, build_located(file), control)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training import Zygote, write_experiment
+from engine.contract.run_directory import RunDirectory
+from tests.training import Zygote, only_run, write_experiment
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,13 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """small.toml beside its images; not to be changed."""
     return write_experiment(tmp_path_factory.mktemp("experiment"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    zygote: Zygote, experiment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RunDirectory:
+    """The run of that experiment that nobody stopped, asked or filled the disk of."""
+    runs = tmp_path_factory.mktemp("undisturbed")
+    assert zygote.train(path=experiment, runs=runs) == 0
+    return only_run(runs)

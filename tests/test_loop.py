@@ -15,15 +15,6 @@ from engine.contract.runs import status
 from tests.training import Numbers, Zygote, only_run, write_experiment
 
 
-@pytest.fixture(scope="module")
-def undisturbed(
-    zygote: Zygote, experiment: Path, tmp_path_factory: pytest.TempPathFactory
-) -> RunDirectory:
-    runs = tmp_path_factory.mktemp("undisturbed")
-    assert zygote.train(path=experiment, runs=runs) == 0
-    return only_run(runs)
-
-
 def test_the_events_tell_the_story_in_order(undisturbed: RunDirectory) -> None:
     events = list(Follower(undisturbed.events).events())
     assert isinstance(events[0], RunStarted)

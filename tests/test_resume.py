@@ -14,15 +14,6 @@ from engine.contract.runs import status
 from tests.training import STEPS, Numbers, Zygote, differences, only_run, write_experiment
 
 
-@pytest.fixture(scope="module")
-def undisturbed(
-    zygote: Zygote, experiment: Path, tmp_path_factory: pytest.TempPathFactory
-) -> RunDirectory:
-    runs = tmp_path_factory.mktemp("undisturbed")
-    assert zygote.train(path=experiment, runs=runs) == 0
-    return only_run(runs)
-
-
 def test_the_undisturbed_run_has_every_step_and_trains(undisturbed: RunDirectory) -> None:
     numbers = Numbers.of(undisturbed)
     assert [step for step, *_ in numbers.steps] == list(range(STEPS))

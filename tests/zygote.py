@@ -73,6 +73,7 @@ def trained(request: dict[str, Any]) -> int:
     control = Control(run, poll_seconds=0.0)
     with control.signals():
         if request["resume"]:
+            control.skip_earlier()
             return engine.resume(run, file, control)
         return engine.start(run, parts, control)
 

@@ -2,82 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
-from engine.contract.section import Section
-
-Beta = Annotated[float, Field(ge=0, lt=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-
-
-class Group(Section):
-    """[[optimizer.group]]: parameters with settings of their own.
-
-    Beside `name` and `match`, any keyword of the chosen optimizer: `lr = 1e-2`,
-    `weight_decay = 0.0`. What is left out is taken from `[optimizer]`.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str = Field(min_length=1)
-    """The group's name, shown beside its learning rate. `default` is the group of the rest."""
-    match: list[str] = Field(min_length=1)
-    """Names of modules or parameters, or globs. A module takes all that is inside it."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The optimizer's keywords that this group sets for itself."""
-        return dict(self.model_extra or {})
+from engine.contract.optimizer_base import (
+    Averaging,
+    Capturable,
+    Differentiable,
+    Foreach,
+    Fused,
+    NonNegative,
+    OptimizerSection,
+)
 
 
-class OptimizerSection(Section):
-    """What every optimizer has."""
-
-    lr: float = Field(default=1e-3, ge=0)
-    """Learning rate: the step size before any scheduler acts on it."""
-    group: list[Group] = []
-    """Groups of parameters with settings of their own; what matches none is in `default`."""
-
-    def keywords(self) -> dict[str, Any]:
-        """What the torch class is called with: only what differs from torch's own default.
-
-        So a torch that does not know a newer keyword still takes an experiment without it.
-        """
-        plain = type(self).model_fields
-        return {
-            key: value
-            for key, value in self.model_dump(exclude={"name", "group"}).items()
-            if key == "lr" or value != plain[key].default
-        }
-
-
-class Foreach(Section):
-    """Settings of the implementation, which change the speed and not the numbers."""
-
-    maximize: bool = False
-    """Maximize the loss instead of minimizing it."""
-    foreach: bool | None = None
-    """Update all tensors in one call: faster, a little more memory. Default: torch decides."""
-
-
-class Differentiable(Foreach):
-    """One more switch that most classes have."""
-
-    differentiable: bool = False
-    """Let autograd run through the step itself: for code that differentiates a whole training, so
-    here it must stay false."""
-
-
-class Capturable(Differentiable):
-    """One more switch that most classes have."""
-
-    capturable: bool = False
-    """Safe to capture in a CUDA graph."""
-
-
-class SGD(OptimizerSection, Differentiable):
+class SGD(OptimizerSection, Differentiable, Fused):
     """Stochastic gradient descent, with momentum if asked for."""
 
     name: Literal["SGD"] = "SGD"
@@ -90,57 +30,39 @@ class SGD(OptimizerSection, Differentiable):
     """L2 penalty."""
     nesterov: bool = False
     """Nesterov momentum: needs a momentum and no dampening."""
-    fused: bool | None = None
-    """The fused implementation: fastest where the device has it."""
 
 
-class Adam(OptimizerSection, Capturable):
+class Adam(OptimizerSection, Averaging, Capturable, Fused):
     """Adam (Kingma and Ba, 2014)."""
 
     name: Literal["Adam"] = "Adam"
     """The class of torch.optim."""
-    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    """Decay of the running averages of the gradient and of its square."""
-    eps: NonNegative = 1e-8
-    """Added to the denominator for numerical stability."""
     weight_decay: NonNegative = 0
     """L2 penalty."""
     amsgrad: bool = False
     """The AMSGrad variant."""
-    fused: bool | None = None
-    """The fused implementation: fastest where the device has it."""
     decoupled_weight_decay: bool = False
     """Decay the weights themselves, as AdamW does, instead of the gradient. Needs torch 2.7."""
 
 
-class AdamW(OptimizerSection, Capturable):
+class AdamW(OptimizerSection, Averaging, Capturable, Fused):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2017)."""
 
     name: Literal["AdamW"] = "AdamW"
     """The class of torch.optim."""
-    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    """Decay of the running averages of the gradient and of its square."""
-    eps: NonNegative = 1e-8
-    """Added to the denominator for numerical stability."""
     weight_decay: NonNegative = 1e-2
     """Decoupled weight decay."""
     amsgrad: bool = False
     """The AMSGrad variant."""
-    fused: bool | None = None
-    """The fused implementation: fastest where the device has it."""
 
 
-class NAdam(OptimizerSection, Capturable):
+class NAdam(OptimizerSection, Averaging, Capturable):
     """Adam with Nesterov momentum (Dozat, 2016)."""
 
     name: Literal["NAdam"] = "NAdam"
     """The class of torch.optim."""
     lr: float = Field(default=2e-3, ge=0)
     """Learning rate: the step size before any scheduler acts on it."""
-    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    """Decay of the running averages of the gradient and of its square."""
-    eps: NonNegative = 1e-8
-    """Added to the denominator for numerical stability."""
     weight_decay: NonNegative = 0
     """Weight decay."""
     momentum_decay: NonNegative = 4e-3
@@ -149,32 +71,24 @@ class NAdam(OptimizerSection, Capturable):
     """Decay the weights themselves, as AdamW does, instead of the gradient."""
 
 
-class RAdam(OptimizerSection, Capturable):
+class RAdam(OptimizerSection, Averaging, Capturable):
     """Rectified Adam (Liu et al., 2019)."""
 
     name: Literal["RAdam"] = "RAdam"
     """The class of torch.optim."""
-    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    """Decay of the running averages of the gradient and of its square."""
-    eps: NonNegative = 1e-8
-    """Added to the denominator for numerical stability."""
     weight_decay: NonNegative = 0
     """Weight decay."""
     decoupled_weight_decay: bool = False
     """Decay the weights themselves, as AdamW does, instead of the gradient."""
 
 
-class Adamax(OptimizerSection, Capturable):
+class Adamax(OptimizerSection, Averaging, Capturable):
     """Adam with the infinity norm (Kingma and Ba, 2014)."""
 
     name: Literal["Adamax"] = "Adamax"
     """The class of torch.optim."""
     lr: float = Field(default=2e-3, ge=0)
     """Learning rate: the step size before any scheduler acts on it."""
-    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    """Decay of the running averages of the gradient and of its infinity norm."""
-    eps: NonNegative = 1e-8
-    """Added to the denominator for numerical stability."""
     weight_decay: NonNegative = 0
     """L2 penalty."""
 
@@ -212,7 +126,7 @@ class Adadelta(OptimizerSection, Capturable):
     """L2 penalty."""
 
 
-class Adagrad(OptimizerSection, Differentiable):
+class Adagrad(OptimizerSection, Differentiable, Fused):
     """Adagrad (Duchi et al., 2011)."""
 
     name: Literal["Adagrad"] = "Adagrad"
@@ -227,8 +141,6 @@ class Adagrad(OptimizerSection, Differentiable):
     """What the sum of squared gradients begins with."""
     eps: NonNegative = 1e-10
     """Added to the denominator for numerical stability."""
-    fused: bool | None = None
-    """The fused implementation: fastest where the device has it."""
 
 
 class ASGD(OptimizerSection, Capturable):

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.contract.optimizer import Group, Optimizer, OptimizerSection
+from engine.contract.optimizer import Optimizer
+from engine.contract.optimizer_base import Group, OptimizerSection
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.parts.patterns import known_names, matches
 from engine.parts.schedule import GroupRates

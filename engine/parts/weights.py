@@ -91,14 +91,7 @@ def copy_into(
         ],
         "of another type": [n for n in both if _other_kind(entries[n], own[n])],
     }
-    if any(wrong.values()):
-        told = "; ".join(f"{len(v)} {what}: {_some(v)}" for what, v in wrong.items() if v)
-        refuse(f"{source.name} does not fit {row.name}: {told}", _hint(entries, own, row))
-    if broken := [n for n in both if not _finite(entries[n])]:
-        refuse(
-            f"{source.name} holds NaN or infinity in {_some(broken)}",
-            "the training that wrote it diverged: take an earlier checkpoint",
-        )
+    _refuse_misfits(wrong, entries, own, row, source)
     copied = [n for n in both if not n.startswith(replaced)]
     with torch.no_grad():
         for name in copied:
@@ -112,6 +105,24 @@ def copy_into(
         reshaped=reshaped,
         head="replaced" if f"{row.heads[0]}." in replaced else "kept",
     )
+
+
+def _refuse_misfits(
+    wrong: dict[str, list[str]],
+    entries: Entries,
+    own: Mapping[str, Tensor],
+    row: Backbone,
+    source: Path,
+) -> None:
+    """`wrong`: what is the matter → the entries."""
+    if any(wrong.values()):
+        told = "; ".join(f"{len(v)} {what}: {_some(v)}" for what, v in wrong.items() if v)
+        refuse(f"{source.name} does not fit {row.name}: {told}", _hint(entries, own, row))
+    if broken := [n for n in entries if n in own and not _finite(entries[n])]:
+        refuse(
+            f"{source.name} holds NaN or infinity in {_some(broken)}",
+            "the training that wrote it diverged: take an earlier checkpoint",
+        )
 
 
 def _same_head(head: str, entries: Entries, own: Mapping[str, Tensor]) -> bool:

@@ -9,7 +9,8 @@ import torch
 from pydantic import ValidationError
 
 from engine.contract.loss import DEPRECATED, CrossEntropyLoss
-from engine.contract.optimizer import OPTIMIZERS, REFUSED, SGD, Adam, OptimizerSection
+from engine.contract.optimizer import OPTIMIZERS, REFUSED, SGD, Adam
+from engine.contract.optimizer_base import OptimizerSection
 
 OURS = {"name", "group"}  # no keywords of torch's: the class itself, and the parameter groups
 TORCH = {

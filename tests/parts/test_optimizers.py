@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.contract.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Group, Muon
+from engine.contract.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Muon
+from engine.contract.optimizer_base import Group
 from engine.contract.problems import InputError, Problem
 from engine.parts.optimizers import build_optimizer, group_rates
 
