@@ -50,8 +50,12 @@ def train_file(
         raise InputError(_still_running(earlier, how.reason))
     if launch.detach:
         return _detached(file, earlier, launch)
-    # From here on the line may drop and the terminal close: the training goes on.
+    # From here on the line may drop and the terminal close: the training goes on. Until it has
+    # begun, SIGTERM is what ctrl+c is: an end without a checkpoint.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if sys.stderr.isatty():
+        print("importing torch …", file=sys.stderr)  # seconds in which nothing else is seen
     # So that torch numbers the GPUs as the driver, `ptrain devices` and nvidia-smi do.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return _engine(file, earlier, launch)
