@@ -42,6 +42,11 @@ class Progress:
         return asdict(self)
 
 
+def epoch_file(epochs: int) -> str:
+    """The name of the checkpoint after that many epochs."""
+    return f"epoch-{epochs:04d}.pt"
+
+
 class HashingFile:
     """What torch.save writes to: hashed on the way, so that a gigabyte is not read again."""
 
@@ -183,7 +188,7 @@ class Keeper:
         is_best = progress.best is None or self._before(metric, progress.best)
         if is_best:
             progress.best, progress.best_step = metric, progress.step
-        row = [metric, progress.step, f"epoch-{progress.epoch:04d}.pt"]
+        row = [metric, progress.step, epoch_file(progress.epoch)]
         # Of equal ones the earlier stays: sorting is stable, and less training is less to trust.
         sign = 1 if self.better == "min" else -1
         kept = sorted([*progress.kept, row], key=lambda entry: sign * entry[0])

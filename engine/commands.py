@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine.console import captured
-from engine.contract.problems import EXIT_FAILED, EXIT_FINISHED, InputError, Problem, RunError
+from engine.contract.problems import EXIT_FAILED, EXIT_FINISHED, InputError, RunError
 from engine.contract.run_directory import RunDirectory, create, runs_root
 from engine.contract.runs import find_run, last_word, status
 from engine.contract.toml_file import ExperimentFile, read, resolved_text
@@ -45,9 +45,8 @@ def train_file(
 ) -> int:
     """Train, or go on with `earlier`; in this process, or in one of its own. The exit code."""
     file = read(path, overrides)
-    # A detached engine finds the lock in its own name.
-    if earlier is not None and launch.into is None and not (how := status(earlier)).over:
-        raise InputError(_still_running(earlier, how.reason))
+    if earlier is not None and launch.into is None:  # before seconds of importing torch
+        earlier.refuse_if_held()
     if launch.detach:
         return _detached(file, earlier, launch)
     # From here on the line may drop and the terminal close: the training goes on. Until it has
@@ -59,11 +58,6 @@ def train_file(
     # So that torch numbers the GPUs as the driver, `ptrain devices` and nvidia-smi do.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return _engine(file, earlier, launch)
-
-
-def _still_running(run: RunDirectory, where: str) -> Problem:
-    hint = f"`ptrain follow {run.id}` shows it, `ptrain stop {run.id}` ends it"
-    return Problem(f"{run.id} is already running {where}".strip(), "RUN", hint)
 
 
 def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:

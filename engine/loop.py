@@ -66,7 +66,7 @@ def train(job: Job) -> Ending:
                 loss, skipped = optimizer_step(parts, window, count)
                 progress.scaler_skipped += skipped is not None
             else:
-                skipped, progress.all_ignored = "no target counts", progress.all_ignored + 1
+                skipped = note_all_ignored(job)
             if skipped is None and schedule.step():
                 schedule.apply(optimizer)
             recorder.step(
@@ -190,6 +190,18 @@ def windows(job: Job) -> Iterator[Window]:
             batches = []
     if batches:
         yield Window(batches, [parts.criterion.count(b.targets) for b in batches])
+
+
+def note_all_ignored(job: Job) -> str:
+    """Count a step that nothing can be learned from, warn at the first; why it is skipped."""
+    job.progress.all_ignored += 1
+    if job.progress.all_ignored == 1:
+        job.recorder.warn(
+            f"no target of step {job.progress.step} counts: every one is ignored or weighs 0",
+            "loss.ignore_index",
+            "such steps are left out and marked in their events; a larger batch_size has fewer",
+        )
+    return "no target counts"
 
 
 def note_unreadable(job: Job, batch: Batch) -> None:

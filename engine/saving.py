@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.checkpoint import epoch_file
 from engine.contract.problems import RunError
 from engine.job import Job
 from engine.snapshot import snapshot
@@ -25,7 +26,7 @@ def save_epoch(job: Job, metrics: dict[str, float]) -> None:
     metric = metrics.get(job.parts.monitor)
     before = (progress.best, progress.best_step, progress.kept)
     is_best, is_kept = job.keeper.rank(progress, metric)
-    names = {"epoch": f"epoch-{progress.epoch:04d}.pt"} if is_kept else {}
+    names = {"epoch": epoch_file(progress.epoch)} if is_kept else {}
     names["last"] = "last.pt"
     if is_best:
         names["best"] = "best.pt"

@@ -160,3 +160,19 @@ def test_a_disk_that_is_full_at_the_end_is_a_failure_that_can_be_resumed(
     assert intact(run.checkpoints / "last.pt")
     assert zygote.train(path=run.path, resume=True) == 0
     assert Numbers.of(run) == Numbers.of(undisturbed)
+
+
+def test_a_step_without_a_target_that_counts_is_left_out_and_told_once(
+    zygote: Zygote, experiment: Path, tmp_path: Path
+) -> None:
+    """A batch of one, and the bees are ignored: ten of the 26 steps have nothing to learn from."""
+    overrides = ["data.batch_size=1", "train.accumulate=1", "train.epochs=1", "model.freeze=[]"]
+    overrides += ["loss.ignore_index=1", "model.backbone=squeezenet1_1", "optimizer.lr=1e-4"]
+    assert zygote.train(path=experiment, runs=tmp_path, overrides=overrides) == 0
+    run = only_run(tmp_path)
+    steps = [e for e in Follower(run.events).events() if isinstance(e, Step)]
+    assert [e.loss is None for e in steps].count(True) == 10
+    assert {e.skipped for e in steps if e.loss is None} == {"no target counts"}
+    assert load(run.checkpoints / "last.pt")["progress"]["all_ignored"] == 10
+    told = [w.what for w in read_state(run.events).warnings if "no target" in w.what]
+    assert len(told) == 1

@@ -105,6 +105,12 @@ class RunDirectory:
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
+    def refuse_if_held(self) -> None:
+        """Raises InputError when an engine holds the run, here or on another host."""
+        holder = self.holder()
+        if holder is not None and (not holder.here or holder.alive):
+            raise InputError(_running(self, holder))
+
     def hand_to(self, pid: int) -> None:
         """Lock the run for an engine that was just started and will soon do so itself."""
         with suppress(psutil.NoSuchProcess):  # it has ended already, and whoever waits will see
@@ -115,9 +121,8 @@ class RunDirectory:
         """Hold the run while an engine lives. Raises InputError when another one does."""
         me = Holder.this_process()
         with _one_at_a_time(self.path):
-            holder = self.holder()
-            if holder is not None and holder != me and (not holder.here or holder.alive):
-                raise InputError(_running(self, holder))
+            if self.holder() != me:  # else whoever started this engine has locked it in its name
+                self.refuse_if_held()
             write_atomically(self.lock, json.dumps(vars(me)).encode())
         try:
             yield
