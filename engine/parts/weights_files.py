@@ -69,6 +69,8 @@ def _download(url: str, path: Path) -> None:
         prefix = HASH.search(path.name)
         torch.hub.download_url_to_file(url, str(path), prefix[1] if prefix else None)
     except urllib.error.URLError as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the response too, with its connection
         refuse(f"the weights could not be downloaded from {url}: {error.reason}", where)
     except RuntimeError as error:  # torch.hub's word for a hash that differs
         refuse(f"the download from {url} arrived damaged: {error}", f"try again, or {where}")
