@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from engine.contract.section import ExperimentPath, Section
+from engine.contract.tasks import Task
 
 NO_VALIDATION = "none"
 
@@ -35,6 +36,10 @@ class Data(Section):
     """One's own data set instead: `mydata.py:build` or `package.module:Name`, a function or class
     that gives a map-style Dataset of (image, class index). Called with `args`, and with
     `split="train"` or `split="val"` if it takes that."""
+    task: Task | None = None
+    """What the targets are."""
+    standardize: bool = False
+    """Standardize."""
     root: Annotated[str | None, ExperimentPath] = Field(
         default=None, min_length=1, validate_default=True
     )

@@ -79,6 +79,7 @@ class Step(Event, frozen=True, kw_only=True, tag="step"):
     samples_per_second: float
     non_finite: NonFinite | None = None
     skipped: str | None = None  # why the optimizer took no step
+    terms: dict[str, float | None] | None = None  # of a loss with several, each without its scale
 
 
 class Validated(Event, frozen=True, kw_only=True, tag="validated"):

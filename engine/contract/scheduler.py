@@ -17,6 +17,7 @@ from pydantic_core import InitErrorDetails
 
 from engine.contract.expression import Expression
 from engine.contract.scheduler_base import ByEpoch, ByStep, OneOrEach, SchedulerSection, refusals
+from engine.contract.section import target_name
 
 Rate = Annotated[float, Field(ge=0)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -246,19 +247,11 @@ class ReduceLROnPlateau(SchedulerSection):
     """A reduction by this or less is not made."""
 
 
-def _target(value: str) -> str:
-    """`file.py:name` or `package.module:name`."""
-    place, _, name = value.rpartition(":")
-    if not place or not all(part.isidentifier() for part in name.split(".")):
-        raise ValueError('must be "file.py:name", or "package.module:name" of an installed library')
-    return value
-
-
 class Custom(ByEpoch):
     """One's own function `f(optimizer, epoch)`, which sets `param_group["lr"]` of each group."""
 
     name: ClassVar[Literal["Custom"]] = "Custom"  # no key of the file: `target` stands in its place
-    target: Annotated[str, AfterValidator(_target)]
+    target: Annotated[str, AfterValidator(target_name)]
     """"schedules.py:adjust_learning_rate", relative to the experiment's file. Called before each
     epoch (or step) with its number from 0."""
 

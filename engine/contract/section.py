@@ -25,3 +25,11 @@ class Section(BaseModel):
 
 class ExperimentPath:
     """Marks a field that holds a path relative to the experiment's file: `Annotated[str, ...]`."""
+
+
+def target_name(value: str) -> str:
+    """What one's own code is named by: `file.py:name` or `package.module:name`."""
+    place, _, name = value.rpartition(":")
+    if not place or not all(part.isidentifier() for part in name.split(".")):
+        raise ValueError('must be "file.py:name", or "package.module:name" of an installed library')
+    return value

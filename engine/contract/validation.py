@@ -12,7 +12,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from engine.contract.experiment import Experiment
-from engine.contract.loss import DEPRECATED
+from engine.contract.loss import DEPRECATED, LOSSES
+from engine.contract.loss import REFUSED as REFUSED_LOSSES
+from engine.contract.loss import Custom as CustomLoss
 from engine.contract.optimizer import OPTIMIZERS, REFUSED
 from engine.contract.positions import DEEPEST, dotted
 from engine.contract.problems import Problem, did_you_mean
@@ -161,7 +163,7 @@ def _unknown_hint(keys: Keys, models: list[type[BaseModel]]) -> str:
     name = str(keys[-1])
     if "loss" in keys and name in DEPRECATED:
         return DEPRECATED[name]
-    if name == "name" and Custom in models:
+    if name == "name" and (Custom in models or CustomLoss in models):
         return "`target` stands in place of a name: keep one of the two"
     known = [key for model in models for key in model.model_fields if key != "group"]
     known = sorted(dict.fromkeys(known), key=lambda key: {"name": 0, "lr": 1}.get(key, 2))
@@ -191,13 +193,14 @@ def _unknown_name(key: str, detail: ErrorDetails) -> Problem:
         brackets = f"[{section}]" if section == key else f"[[{section}]]"
         message = f"should be a table, not {written(detail['input'])}"
         return Problem(message, key, f'write {brackets} with name = "…" below it')
-    expected = [*SCHEDULERS] if section == "scheduler" else [*OPTIMIZERS]
+    expected = {"scheduler": [*SCHEDULERS], "loss": [*LOSSES]}.get(section, [*OPTIMIZERS])
     key, name = f"{key}.name", detail["input"].get("name")
     one_of = "one of: " + ", ".join(expected)
     if not isinstance(name, str):
         return Problem(f"should be text in quotes, not {written(name)}", key, one_of)
-    if name in REFUSED:
-        return Problem(REFUSED[name], key, one_of)
+    refused = REFUSED | REFUSED_LOSSES
+    if name in refused:
+        return Problem(refused[name], key, one_of)
     return Problem(f"{written(name)} is not known", key, did_you_mean(name, expected) or one_of)
 
 
