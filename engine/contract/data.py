@@ -70,7 +70,9 @@ class Data(Section):
     classes: list[str] | None = Field(default=None, min_length=1)
     """The names of the classes or labels, in the order of their numbers: for ImageMaskFolder and
     for data that doesn't tell. In an ImageTable it fixes the order, which is sorted by default."""
-    mask_values: list[Annotated[int, Field(ge=0)]] | None = Field(default=None, min_length=2)
+    mask_values: list[Annotated[int, Field(ge=0, le=65535)]] | None = Field(
+        default=None, min_length=2
+    )
     """The pixel value of each class in a mask, such as [0, 255]. Default: a pixel's value is the
     number of its class. `ignore_index` of the loss is always allowed."""
     standardize: bool = False
