@@ -43,7 +43,9 @@ class MapStyle:
     ) -> None:
         self._dataset, self._title, self.draws = dataset, title, draws
         self.task: Task = task
-        self._codes = MaskCodes(section.mask_values, None, ignore_index)
+        told = names or section.classes
+        count = None if told is None else len(told)
+        self._codes = MaskCodes(section.mask_values, count, ignore_index)
         self._length = self._checked_length(key)
         self.in_memory = not draws and isinstance(
             getattr(dataset, "data", None), Tensor | np.ndarray

@@ -29,18 +29,9 @@ class Pairs:
             hint = "known: " + ", ".join(IMG_EXTENSIONS)
             raise InputError(Problem(f"no images in {images}", key, hint))
         alone = [
-            Problem(
-                f"{len(stems)} {what}: {', '.join(stems[:TOLD])}"
-                + (", …" if len(stems) > TOLD else ""),
-                key,
-                "a mask has the name of its image, whatever the ending: "
-                f"{images.name}/1.jpg and {masks.name}/1.png",
-            )
-            for what, stems in (
-                (f"images of {images} have no mask in {masks}", _rest(found[images], found[masks])),
-                (f"masks of {masks} have no image in {images}", _rest(found[masks], found[images])),
-            )
-            if stems
+            _alone(these, those, found, key)
+            for these, those in ((images, masks), (masks, images))
+            if found[these].keys() - found[those].keys()
         ]
         if alone:
             raise InputError(*alone)
@@ -125,5 +116,11 @@ def _by_stem(folder: Path, key: str) -> dict[str, str]:
     return found
 
 
-def _rest(these: dict[str, str], those: dict[str, str]) -> list[str]:
-    return [these[stem] for stem in sorted(these.keys() - those.keys())]
+def _alone(these: Path, those: Path, found: dict[Path, dict[str, str]], key: str) -> Problem:
+    names = [found[these][stem] for stem in sorted(found[these].keys() - found[those].keys())]
+    shown = ", ".join(names[:TOLD]) + (", …" if len(names) > TOLD else "")
+    return Problem(
+        f"{those} lacks the partner of {len(names)} in {these}: {shown}",
+        key,
+        "a mask has the name of its image, whatever the ending: images/1.jpg and masks/1.png",
+    )

@@ -167,9 +167,9 @@ def test_those_without_a_partner_are_named(tmp_path):
         (tmp_path / "train" / "masks" / f"{number}.png").unlink()
     (tmp_path / "train" / "images" / "7.jpg").unlink()
     images, masks = problems_of(tmp_path)
-    assert "6 images" in images.message
+    assert "masks lacks the partner of 6 in" in images.message
     assert images.message.endswith("0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg, …")
-    assert "1 masks" in masks.message
+    assert "images lacks the partner of 1 in" in masks.message
     assert masks.message.endswith(": 7.png")
     assert "a mask has the name of its image" in masks.hint
 
