@@ -82,6 +82,8 @@ def build(experiment: Experiment, folder: Path, *, pretrained: bool = True) -> P
         seed=experiment.seed,
         folder=folder,
         pin_memory=device.type == "cuda",
+        task=experiment.data.task or "classification",
+        ignore_index=experiment.loss.ignore_index,
     )
     try:
         return _build(experiment, folder, device, data, pretrained)
@@ -96,6 +98,7 @@ def _build(
     problems = list(_unmeasured(experiment, data))
     criterion = None
     outputs = experiment.model.outputs or len(data.classes)
+    assert data.train_targets is not None
     try:
         criterion = build_criterion(experiment.loss, data.classes, data.train_targets, outputs)
     except InputError as error:
@@ -174,6 +177,7 @@ def _unmeasured(experiment: Experiment, data: Data) -> Iterator[Problem]:
 def _warnings(experiment: Experiment, data: Data) -> list[Problem]:
     """What is legal and perhaps not meant."""
     found = []
+    assert data.train_targets is not None
     counts = torch.bincount(
         data.train_targets[data.train_targets >= 0], minlength=len(data.classes)
     )
