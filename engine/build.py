@@ -14,16 +14,16 @@ import torch
 from torch import nn
 from torchmetrics import MetricCollection
 
-from engine.contract.backbones import BACKBONES
 from engine.contract.experiment import Experiment
 from engine.contract.problems import InputError, Problem
-from engine.parts.backbones import Built, build_model, preset_of
+from engine.parts.backbones import Built, aux_weight, build_model
 from engine.parts.batches import Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
 from engine.parts.freezing import Freezing, freeze
 from engine.parts.losses import Criterion, build_criterion
 from engine.parts.metrics import build_metrics
 from engine.parts.optimizers import build_optimizer, group_rates
+from engine.parts.presets import preset_of
 from engine.parts.schedule import Schedule
 
 
@@ -122,7 +122,7 @@ def _build(
         built=built,
         freezing=freezing,
         criterion=criterion.to(device),
-        aux_weight=BACKBONES[experiment.model.backbone].aux_weight or 0.0,
+        aux_weight=aux_weight(experiment.model),
         optimizer=optimizer,
         schedule=schedule,
         metrics=build_metrics(outputs, experiment.loss.ignore_index, device),

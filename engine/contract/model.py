@@ -59,6 +59,9 @@ class Model(Section):
     and their statistics moving."""
     outputs: int | None = Field(default=None, ge=1)
     """The outputs of the new head. Default: what the data needs, such as one a class."""
+    aux_weight: float | None = Field(default=None, ge=0)
+    """How much the loss of each auxiliary head counts beside the main one's. Default: what the
+    backbone's authors used: 0.3 for googlenet, 0.4 for inception_v3, 0.5 for segmentation."""
     args: dict[Annotated[str, AfterValidator(_argument)], Any] = {}
     """Further keywords of the torchvision model, such as `dropout`."""
 
@@ -67,7 +70,9 @@ class Model(Section):
     def _known_backbone(cls, value: str) -> str:
         if value not in BACKBONES:
             near = did_you_mean(value, BACKBONES) or "`ptrain backbones` lists those that are"
-            raise ValueError(f'"{value}" is not a torchvision classification model; {near}')
+            raise ValueError(
+                f'"{value}" is not a torchvision classification or segmentation model; {near}'
+            )
         return value
 
     @field_validator("weights")

@@ -22,6 +22,17 @@ def test_a_misspelt_backbone_is_told_with_its_nearest_names():
     assert 'did you mean "resnet18"' in told(backbone="resnet81")
 
 
+def test_a_backbone_may_be_one_for_segmentation():
+    assert Model(backbone="fcn_resnet50", aux_weight=0.3).aux_weight == 0.3
+    message = told(backbone="deeplabv3_resnet")
+    assert "is not a torchvision classification or segmentation model" in message
+    assert '"deeplabv3_resnet50"' in message
+
+
+def test_an_auxiliary_loss_cannot_count_negatively():
+    assert "greater than or equal to 0" in told(backbone="googlenet", aux_weight=-0.1)
+
+
 def test_a_backbone_that_resembles_none_is_pointed_to_the_list():
     assert "ptrain backbones" in told(backbone="yolo")
 
@@ -82,6 +93,17 @@ def test_the_table_knows_heads_sizes_and_weights():
     assert BACKBONES["resnet50"].default == "IMAGENET1K_V2"
     assert BACKBONES["resnet18"].weights["IMAGENET1K_V1"].file == "resnet18-f37072fd.pth"
     assert BACKBONES["vit_b_16"].weights["IMAGENET1K_SWAG_E2E_V1"].image_size == 384
+
+
+def test_both_heads_of_lraspp_are_main_ones():
+    lraspp, fcn = BACKBONES["lraspp_mobilenet_v3_large"], BACKBONES["fcn_resnet50"]
+    both = ("classifier.low_classifier", "classifier.high_classifier")
+    assert (lraspp.main_heads, lraspp.auxiliary) == (both, ())
+    assert lraspp.in_heads("classifier.high_classifier.weight")
+    assert not lraspp.in_heads("classifier.cbr.0.weight")
+    assert (fcn.main_heads, fcn.auxiliary) == (("classifier.4",), ("aux_classifier",))
+    assert fcn.in_heads("aux_classifier.0.weight")
+    assert not fcn.in_heads("classifier.0.weight")
 
 
 def test_entries_of_heads_and_auxiliary_branches_are_told_from_the_rest():
