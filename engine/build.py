@@ -15,16 +15,18 @@ from torch import nn
 from torchmetrics import MetricCollection
 
 from engine.contract.experiment import Experiment
+from engine.contract.model import never_unfrozen
 from engine.contract.problems import InputError, Problem
 from engine.parts.backbones import Built, aux_weight, build_model
 from engine.parts.batches import Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
-from engine.parts.freezing import Freezing, freeze
+from engine.parts.freezing import Freezing
 from engine.parts.losses import Criterion, build_criterion
 from engine.parts.metrics import build_metrics
 from engine.parts.optimizers import build_optimizer, group_rates
 from engine.parts.presets import preset_of
 from engine.parts.schedule import Schedule
+from engine.parts.unfreezing import Stages, build_stages
 
 
 @dataclass
@@ -36,7 +38,8 @@ class Parts:
     data: Data
     model: nn.Module
     built: Built
-    freezing: Freezing
+    freezing: Freezing  # of this epoch; the loop takes the next one from `stages`
+    stages: Stages
     criterion: Criterion
     aux_weight: float
     optimizer: torch.optim.Optimizer
@@ -45,7 +48,7 @@ class Parts:
     autocast: AbstractContextManager[object]
     scaler: torch.amp.GradScaler
     warnings: list[Problem]
-    trained: list[nn.Parameter]
+    trained: list[nn.Parameter]  # at any time: what the optimizer knows
 
     @cached_property
     def needs_closure(self) -> bool:
@@ -100,11 +103,12 @@ def _build(
         criterion = build_criterion(experiment.loss, data.classes, data.train_targets, outputs)
     except InputError as error:
         problems += error.problems
-    built, freezing = _model(experiment, data, outputs, folder, pretrained, problems)
-    if problems or built is None or freezing is None or criterion is None:
+    built, stages = _model(experiment, data, outputs, folder, pretrained, problems)
+    if problems or built is None or stages is None or criterion is None:
         raise InputError(*problems)
     model = built.model.to(device)
-    optimizer = build_optimizer(experiment.optimizer, model)
+    optimizer = build_optimizer(experiment.optimizer, model)  # over all that will ever train
+    trained = [p for p in model.parameters() if p.requires_grad]
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
     schedule = Schedule(
         experiment.scheduler,
@@ -120,7 +124,8 @@ def _build(
         data=data,
         model=model,
         built=built,
-        freezing=freezing,
+        freezing=stages.enter(0),
+        stages=stages,
         criterion=criterion.to(device),
         aux_weight=aux_weight(experiment.model),
         optimizer=optimizer,
@@ -129,7 +134,7 @@ def _build(
         autocast=build_autocast(experiment.train, device),
         scaler=build_scaler(experiment.train, device),
         warnings=list(_warnings(experiment, data)),
-        trained=[p for p in model.parameters() if p.requires_grad],
+        trained=trained,
     )
 
 
@@ -140,7 +145,7 @@ def _model(
     folder: Path,
     pretrained: bool,
     problems: list[Problem],
-) -> tuple[Built | None, Freezing | None]:
+) -> tuple[Built | None, Stages | None]:
     if outputs < len(data.classes):
         problems.append(
             Problem(
@@ -152,8 +157,7 @@ def _model(
         return None, None
     try:
         built = build_model(experiment.model, outputs, folder, pretrained=pretrained)
-        section = experiment.model
-        return built, freeze(built.model, section.freeze, built.heads, section.freeze_norm)
+        return built, build_stages(built.model, experiment.model, built.heads)
     except InputError as error:
         problems += error.problems
         return None, None
@@ -173,7 +177,7 @@ def _unmeasured(experiment: Experiment, data: Data) -> Iterator[Problem]:
 
 def _warnings(experiment: Experiment, data: Data) -> list[Problem]:
     """What is legal and perhaps not meant."""
-    found = []
+    found = list(never_unfrozen(experiment.model, experiment.train.epochs))
     counts = torch.bincount(
         data.train_targets[data.train_targets >= 0], minlength=len(data.classes)
     )

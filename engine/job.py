@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.build import Parts
 from engine.checkpoint import Keeper, Progress
-from engine.contract.events import Validated, finite, non_finite
+from engine.contract.events import Unfrozen, Validated, finite, non_finite
 from engine.control import Control
 from engine.recorder import Recorder
 
@@ -50,5 +50,29 @@ def record_validation(
             seconds=round(seconds, 3),
             non_finite=non_finite(metrics),
             requested=requested,
+        )
+    )
+
+
+def enter_stage(job: Job) -> None:
+    """Let train what [[model.unfreeze]] says of this epoch, and write when that begins.
+
+    In the middle of an epoch, where a run may be resumed, nothing is new.
+    """
+    parts, progress = job.parts, job.progress
+    parts.freezing = parts.stages.enter(progress.epoch)
+    stage = parts.stages.beginning(progress.epoch)
+    if stage is None or progress.batch > 0:
+        return
+    if parts.needs_closure:
+        # L-BFGS's history holds no curvature of what was frozen: its next step would be unscaled.
+        parts.optimizer.state.clear()
+    job.recorder.write(
+        Unfrozen(
+            time=job.recorder.clock(),
+            step=progress.step,
+            epoch=progress.epoch,
+            layers=stage.layers,
+            trainable=stage.freezing.trainable_count,
         )
     )

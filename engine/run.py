@@ -60,7 +60,7 @@ def _report(parts: Parts) -> list[str]:
     """What was loaded and what is frozen, in words."""
     weights = parts.built.weights_report
     loaded = weights.describe().splitlines() if weights is not None else []
-    return [*loaded, *parts.freezing.describe().splitlines()]
+    return [*loaded, *parts.freezing.describe().splitlines(), *parts.stages.describe()]
 
 
 def resume(run: RunDirectory, file: ExperimentFile, control: Control) -> int:
@@ -218,7 +218,7 @@ def _started(job: Job) -> RunStarted:
         groups=[group["name"] for group in parts.optimizer.param_groups],
         parameters=Parameters(
             total=sum(p.numel() for p in parts.model.parameters()),
-            trainable=sum(p.numel() for p in parts.trained),
+            trainable=parts.freezing.trainable_count,
         ),
         train_samples=parts.data.train_samples,
         val_samples=parts.data.val_samples,

@@ -20,11 +20,11 @@ from engine.job import Job
 from engine.parts.backbones import Built
 from engine.parts.batches import Batch, Data
 from engine.parts.device import build_autocast, build_device, build_scaler
-from engine.parts.freezing import freeze
 from engine.parts.losses import build_criterion
 from engine.parts.metrics import build_metrics
 from engine.parts.optimizers import build_optimizer, group_rates
 from engine.parts.schedule import Schedule
+from engine.parts.unfreezing import build_stages
 from engine.recorder import Recorder
 
 FEATURES, CLASSES = 6, 4
@@ -79,15 +79,20 @@ def parts_of(
     *,
     val: Sequence[Batch] = (),
     model: nn.Module | None = None,
+    heads: Sequence[str] = (),
     **given: Any,
 ) -> Parts:
-    """`given`: sections of the experiment; `train_section` the [train] one, without its epochs."""
+    """`given`: sections of the experiment; `train_section` the [train] one, without its epochs.
+    `heads`: the model's, for its `model_section`'s patterns."""
     section = Train(**({"epochs": 1, "device": "cpu"} | given.pop("train_section", {})))
-    experiment = Experiment(name="tiny", model=Model(backbone="resnet18"), train=section, **given)
+    named = given.pop("model_section", Model(backbone="resnet18"))
+    experiment = Experiment(name="tiny", model=named, train=section, **given)
     data = cast(Data, GivenBatches(train, val))
     model = linear() if model is None else model
     device = build_device(section)
+    stages = build_stages(model, named, list(heads))
     optimizer = build_optimizer(experiment.optimizer, model)
+    trained = [p for p in model.parameters() if p.requires_grad]
     steps = steps_per_epoch(len(train), section.accumulate)
     schedule = Schedule(
         experiment.scheduler,
@@ -102,8 +107,9 @@ def parts_of(
         device=device,
         data=data,
         model=model,
-        built=Built(model, [], cast(Any, None)),
-        freezing=freeze(model, [], []),
+        built=Built(model, list(heads), None),
+        freezing=stages.enter(0),
+        stages=stages,
         criterion=build_criterion(experiment.loss, data.classes, data.train_targets, CLASSES),
         aux_weight=0.0,
         optimizer=optimizer,
@@ -112,7 +118,7 @@ def parts_of(
         autocast=build_autocast(section, device),
         scaler=build_scaler(section, device),
         warnings=[],
-        trained=[p for p in model.parameters() if p.requires_grad],
+        trained=trained,
     )
 
 

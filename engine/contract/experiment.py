@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from engine.contract.data import Data
 from engine.contract.loss import CrossEntropyLoss, Loss
-from engine.contract.model import Model
+from engine.contract.model import Model, unordered
 from engine.contract.optimizer import SGD, Optimizer
 from engine.contract.problems import Problem
 from engine.contract.scheduler import Scheduler
@@ -53,6 +53,7 @@ class Experiment(Section):
 
 def cross_checks(experiment: Experiment) -> Iterator[Problem]:
     """The rules that no single field can check; nothing here needs torch."""
+    yield from unordered(experiment.model)
     yield from _groups(experiment)
     yield from _monitors(experiment)
     if experiment.optimizer.name == "LBFGS" and experiment.train.precision == "fp16":

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from engine.contract.backbones import BACKBONES
-from engine.contract.model import Model, weights_file
+from engine.contract.model import Model, Unfreeze, never_unfrozen, weights_file
+from engine.contract.problems import InputError
+from engine.contract.toml_file import read
 
 
 def told(**values: object) -> str:
@@ -69,6 +73,48 @@ def test_a_freeze_pattern_that_names_nothing_is_told_with_its_position(pattern: 
     with pytest.raises(ValidationError) as caught:
         Model(backbone="resnet18", freeze=["*", pattern])
     assert [error["loc"] for error in caught.value.errors()] == [("freeze", 1)]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"epoch": 0, "layers": ["fc"]}, "greater than or equal to 1"),
+        ({"epoch": 1, "layers": []}, "at least 1 item"),
+        ({"epoch": 1, "layers": ["!fc"]}, 'takes nothing out again; write "fc"'),
+        ({"epoch": 1, "layers": [" fc"]}, "has spaces around it"),
+        ({"epoch": 1}, "Field required"),
+    ],
+)
+def test_a_stage_needs_a_later_epoch_and_layers(values: dict[str, object], words: str):
+    assert words in told(backbone="resnet18", freeze=["*"], unfreeze=[values])
+
+
+def test_stages_that_do_not_follow_one_another_are_told_with_their_line(tmp_path: Path):
+    stage = '[[model.unfreeze]]\nepoch = {}\nlayers = ["layer4"]\n'
+    text = '[model]\nbackbone = "resnet18"\n[train]\nepochs = 9\n'
+    path = tmp_path / "a.toml"
+    path.write_text(text + stage.format(3) + stage.format(3) + stage.format(2))
+    with pytest.raises(InputError) as caught:
+        read(path)
+    found = [(p.key, p.line, p.message) for p in caught.value.problems]
+    assert found == [
+        ("model.unfreeze.1.epoch", 9, "3 comes after 3"),
+        ("model.unfreeze.2.epoch", 12, "2 comes after 3"),
+    ]
+
+
+def test_a_stage_beyond_the_last_epoch_is_a_warning():
+    stages = [Unfreeze(epoch=epoch, layers=["layer4"]) for epoch in (4, 5)]
+    (problem,) = never_unfrozen(Model(backbone="resnet18", unfreeze=stages), 5)
+    assert (problem.key, problem.severity) == ("model.unfreeze.1.epoch", "warning")
+    assert "the last of the 5 epochs is number 4" in problem.message
+
+
+def test_one_table_in_place_of_a_list_of_stages_says_how_to_write_it(tmp_path: Path):
+    path = tmp_path / "a.toml"
+    path.write_text('model = { backbone = "resnet18", unfreeze = { epoch = 1 } }\ntrain.epochs = 9')
+    with pytest.raises(InputError, match=r"write \[\[model.unfreeze\]\] with epoch = …"):
+        read(path)
 
 
 def test_arguments_that_have_keys_of_their_own_are_refused_with_that_key():
