@@ -31,13 +31,13 @@ from engine.loop import train
 from engine.parts.backbones import Built
 from engine.parts.batches import Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
-from engine.parts.freezing import freeze
 from engine.parts.losses import build_criterion
 from engine.parts.metrics import build_metrics
 from engine.parts.optimizers import build_optimizer, group_rates
 from engine.parts.randomness import generator
 from engine.parts.schedule import Schedule
 from engine.parts.transforms import Preset
+from engine.parts.unfreezing import build_stages
 from engine.recorder import Recorder
 
 SEED, BATCH, LR, MOMENTUM = 0, 32, 0.01, 0.9
@@ -156,13 +156,15 @@ def parts_of(digits: Digits, widths: list[int], epochs: int) -> Parts:
     )
     data, device, model = digits.data, build_device(section), network(widths)
     optimizer = build_optimizer(experiment.optimizer, model)
+    stages = build_stages(model, experiment.model, [])
     return Parts(
         experiment=experiment,
         device=device,
         data=data,
         model=model,
         built=Built(model, [], None),
-        freezing=freeze(model, [], []),
+        freezing=stages.enter(0),
+        stages=stages,
         criterion=build_criterion(experiment.loss, data.classes, data.train_targets, CLASSES),
         aux_weight=0.0,
         optimizer=optimizer,

@@ -46,12 +46,12 @@ def _first_batch(parts: Parts) -> list[Problem]:
 
 def _forward_and_backward(parts: Parts, batch: Batch) -> list[Problem]:
     """The batch through model, loss and backward, in training mode as the loop does it."""
-    count = parts.criterion.count(batch.targets)
-    if count == 0:
+    count = parts.criterion.counts(batch.targets)
+    if not any(count):
         return []
     parts.freezing.train_mode(parts.model)
     try:
-        loss = batch_loss(parts, batch, count)
+        loss = batch_loss(parts, batch, count).value
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
     except torch.OutOfMemoryError:

@@ -28,6 +28,7 @@ from engine.contract.events import (
     RunResumed,
     RunStarted,
     RunStopped,
+    Unfrozen,
     Validated,
     Warned,
 )
@@ -115,6 +116,11 @@ class Screen:
                 )
             case Validated():
                 self.console.print(validation_line(event, self.state.epochs))
+            case Unfrozen():
+                self.console.print(
+                    f"epoch {event.epoch + 1}/{self.state.epochs}  from here on trains too:"
+                    f" {', '.join(event.layers)}  ({event.trainable:,} parameters in all)"
+                )
             case Warned():
                 self.console.print(f"[yellow]warning:[/] {event.what}  {event.remedy}")
             case RequestDone():

@@ -17,7 +17,7 @@ from torch import Tensor
 from engine.build import Parts
 from engine.contract.problems import RunError
 from engine.evaluate import check_readable, evaluate, losses
-from engine.job import Ending, Job, record_samples, record_validation
+from engine.job import Ending, Job, enter_stage, record_samples, record_validation
 from engine.parts.backbones import main_and_auxiliary
 from engine.parts.batches import Batch
 from engine.parts.losses import BatchLoss, Counts, SampleLosses
@@ -63,6 +63,7 @@ def train(job: Job) -> Ending:
     metrics: dict[str, float] = {}
 
     while progress.epoch < job.epochs:
+        enter_stage(job)  # what [[model.unfreeze]] lets train from this epoch on
         parts.freezing.train_mode(parts.model)
 
         for window in windows(job):

@@ -60,7 +60,8 @@ def _report(parts: Parts) -> list[str]:
     """What was loaded and what is frozen, in words."""
     weights = parts.built.weights_report
     loaded = weights.describe().splitlines() if weights is not None else []
-    return [*loaded, *parts.freezing.describe().splitlines()]
+    freezing = [*parts.freezing.describe().splitlines(), *parts.stages.describe()]
+    return [*loaded, *freezing, *parts.criterion.describe()]
 
 
 def resume(run: RunDirectory, file: ExperimentFile, control: Control) -> int:
@@ -124,7 +125,8 @@ def _epochs(content: dict[str, Any], file: ExperimentFile) -> int:
 
 
 def _job(run: RunDirectory, parts: Parts, control: Control, *, epochs: int | None = None) -> Job:
-    recorder = Recorder(run, parts.device, sums=parts.criterion.reduction == "sum")
+    criterion = parts.criterion
+    recorder = Recorder(run, parts.device, titles=criterion.titles, sums=criterion.sums)
     section = parts.experiment.checkpoint
     keeper = Keeper(run, recorder, keep=section.keep, better=section.better)
     planned = epochs or parts.experiment.train.epochs
@@ -218,7 +220,7 @@ def _started(job: Job) -> RunStarted:
         groups=[group["name"] for group in parts.optimizer.param_groups],
         parameters=Parameters(
             total=sum(p.numel() for p in parts.model.parameters()),
-            trainable=sum(p.numel() for p in parts.trained),
+            trainable=parts.freezing.trainable_count,
         ),
         train_samples=parts.data.train_samples,
         val_samples=parts.data.val_samples,

@@ -18,8 +18,8 @@ FORMAT = 1
 
 
 def snapshot(job: Job) -> dict[str, Any]:
-    """What exact resuming needs, and what using the model needs: `model`, `task`, `classes`, and for
-    standardized numbers `scaling`: output x std + mean is in the original unit.
+    """What exact resuming needs, and what using the model needs: `model`, `task`, `classes`, and
+    for standardized numbers `scaling`: output x std + mean is in the original unit.
 
     No times and no paths of this machine, so that two runs with the same numbers have the same
     checkpoints.

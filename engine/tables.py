@@ -51,6 +51,7 @@ def print_backbones(part: str, *, json: bool) -> None:
             [
                 {
                     "name": row.name,
+                    "task": row.task,
                     "parameters": row.parameters,
                     "image_size": row.image_size,
                     "smallest": row.smallest,
@@ -62,11 +63,11 @@ def print_backbones(part: str, *, json: bool) -> None:
             ]
         )
         return
-    table = _table("backbone", "parameters", "pixels", "at least", "head", "weights")
+    table = _table("backbone", "task", "parameters", "pixels", "at least", "head", "weights")
     for row in rows:
         parameters = f"{row.parameters / 1e6:.1f} M"
         sizes = str(row.image_size), str(row.smallest)
-        table.add_row(row.name, parameters, *sizes, row.heads[0], ", ".join(row.weights))
+        table.add_row(row.name, row.task, parameters, *sizes, row.heads[0], ", ".join(row.weights))
     _print(table)
 
 

@@ -93,6 +93,15 @@ class Validated(Event, frozen=True, kw_only=True, tag="validated"):
     requested: bool = False  # asked for in the middle of an epoch; schedules don't see it
 
 
+class Unfrozen(Event, frozen=True, kw_only=True, tag="unfrozen"):
+    """With this epoch the layers begin to train; `trainable` is the number of elements that do."""
+
+    step: int
+    epoch: int
+    layers: list[str]
+    trainable: int
+
+
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """`path` is relative to the run directory, and complete when this is written."""
 
@@ -167,6 +176,7 @@ AnyEvent = (
     | RunResumed
     | Step
     | Validated
+    | Unfrozen
     | CheckpointSaved
     | System
     | Warned

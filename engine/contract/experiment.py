@@ -12,7 +12,7 @@ from engine.contract.backbones import BACKBONES
 from engine.contract.data import Data
 from engine.contract.loss import LOSSES, Loss, task_of, terms
 from engine.contract.metric import Metric
-from engine.contract.model import Model
+from engine.contract.model import Model, unordered
 from engine.contract.optimizer import SGD, Optimizer
 from engine.contract.problems import Problem, did_you_mean
 from engine.contract.scheduler import Scheduler
@@ -42,8 +42,8 @@ class Experiment(Section):
     model: Model
     """What learns."""
     loss: Annotated[list[Loss], Field(min_length=1)]
-    """What is minimized: one [loss], or a [[loss]] for each term of a sum. Default: CrossEntropyLoss
-    for classes, BCEWithLogitsLoss for labels, MSELoss for numbers."""
+    """What is minimized: one [loss], or a [[loss]] for each term of a sum. Default:
+    CrossEntropyLoss for classes, BCEWithLogitsLoss for labels, MSELoss for numbers."""
     # The PyTorch transfer-learning tutorial's, for a file without an [optimizer].
     optimizer: Optimizer = SGD(lr=1e-3, momentum=0.9)
     """How the parameters are moved. Default: SGD, lr 1e-3, momentum 0.9."""
@@ -87,6 +87,7 @@ class Experiment(Section):
 
 def cross_checks(experiment: Experiment) -> Iterator[Problem]:
     """The rules that no single field can check; nothing here needs torch."""
+    yield from unordered(experiment.model)
     yield from _groups(experiment)
     yield from _monitors(experiment)
     yield from _losses(experiment)

@@ -257,6 +257,7 @@ DEPRECATED = {
     "reduce": 'reduce = false is reduction = "none"; else write reduction = "mean" or "sum"',
 }
 _NEEDS = "needs more than (output, target): "
+_LAYER = "is a layer with parameters of its own, in place of the head and the loss"
 REFUSED = {
     "CTCLoss": f"CTCLoss {_NEEDS}the lengths of sequences, which images have not",
     "TripletMarginLoss": f"TripletMarginLoss {_NEEDS}an anchor, a positive and a negative sample",
@@ -264,8 +265,8 @@ REFUSED = {
     "CosineEmbeddingLoss": f"CosineEmbeddingLoss {_NEEDS}two samples that are compared",
     "MarginRankingLoss": f"MarginRankingLoss {_NEEDS}two samples that are ranked",
     "GaussianNLLLoss": f"GaussianNLLLoss {_NEEDS}a variance beside each output",
-    "AdaptiveLogSoftmaxWithLoss": "AdaptiveLogSoftmaxWithLoss is a layer with parameters of its own",
-    "LinearCrossEntropyLoss": "LinearCrossEntropyLoss is a layer with parameters of its own",
+    "AdaptiveLogSoftmaxWithLoss": f"AdaptiveLogSoftmaxWithLoss {_LAYER}",
+    "LinearCrossEntropyLoss": f"LinearCrossEntropyLoss {_LAYER}",
     "NLLLoss2d": "NLLLoss2d is gone from torch: NLLLoss takes images too",
 }
 

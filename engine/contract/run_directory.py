@@ -83,6 +83,10 @@ class RunDirectory:
         return self.path / "events.jsonl"
 
     @property
+    def samples(self) -> Path:
+        return self.path / "samples.jsonl"
+
+    @property
     def console(self) -> Path:
         return self.path / "console.log"
 

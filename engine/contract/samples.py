@@ -3,6 +3,8 @@ epoch, one JSON object a line."""
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from engine.contract.run_directory import RunDirectory
@@ -38,9 +40,14 @@ _decoder = msgspec.json.Decoder(EpochSamples)
 
 
 def append_samples(run: RunDirectory, epoch: EpochSamples) -> None:
-    """One line, in one write."""
-    with run.samples.open("ab") as file:
-        file.write(_encoder.encode(epoch) + b"\n")
+    """A line in one write, on a line of its own even where a killed engine left half of one.
+    Raises OSError."""
+    with run.samples.open("ab+") as file:
+        begin = b""
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            begin = b"" if file.read(1) == b"\n" else b"\n"
+        file.write(begin + _encoder.encode(epoch) + b"\n")
 
 
 def read_samples(run: RunDirectory) -> list[EpochSamples]:

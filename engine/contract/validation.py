@@ -153,7 +153,8 @@ def _table_hint(keys: Keys, detail: ErrorDetails, field: FieldInfo | None) -> st
     where = ".".join(str(key) for key in keys if isinstance(key, str))
     listed = get_origin(field.annotation) is list
     if detail["type"] == "list_type":
-        return f'write [[{where}]] with name = "…", once for each'
+        first = next(iter(_models(field.annotation)[0].model_fields))
+        return f"write [[{where}]] with {first} = …, once for each"
     if detail["type"] == "model_type" and not listed:
         return f"write [{where}] once, in single brackets, and its keys below it"
     return 'write { name = "…" }' if detail["type"] == "model_type" else ""

@@ -59,7 +59,7 @@ def output_problems(
             message = f"{outputs} outputs for {needed} {what} ({_some(classes)})"
             yield Problem(message, "model.outputs", f"leave it out: the head gets {needed}")
     elif outputs == 1 and needed == 2:
-        for position, section in enumerate(sections):
+        for section in sections:
             if section.form in ("index", "probabilities"):
                 yield Problem(
                     f"{section.name} compares classes, and there is one output only",
@@ -228,9 +228,9 @@ def load_loss(section: Loss, key: str, folder: Path) -> Callable[[Tensor, Tensor
         raise InputError(Problem(message, f"{key}.target"))
     _check_arguments(found, section, key)
     if not inspect.isclass(found):
-        return partial(found, **section.args)  # type: ignore[no-any-return]
+        return partial(found, **section.args)
     try:
-        made: Callable[[Tensor, Tensor], Tensor] = found(**section.args)
+        made: Any = found(**section.args)
     except Exception as error:
         told = f"{section.title} can't be made: {described(error)}"
         raise InputError(Problem(told, f"{key}.args")) from error
@@ -245,11 +245,11 @@ def load_loss(section: Loss, key: str, folder: Path) -> Callable[[Tensor, Tensor
                 "make them buffers, if they are constants",
             )
         )
-    return made
+    return made  # type: ignore[no-any-return]
 
 
 def _check_arguments(found: Any, section: Custom, key: str) -> None:
-    """Keywords that it doesn't take, and needs; and whether it can be called as f(output, target)."""
+    """Keywords that it doesn't take, those it needs, and whether f(output, target) can be called."""
     try:
         signature = inspect.signature(found)
     except ValueError:  # some written in C don't tell

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from engine.contract.loss import Custom
 from engine.contract.tasks import Task
 from engine.parts.loss_term import Term, gives_probabilities, scores
 
@@ -66,12 +67,12 @@ class Criterion(nn.Module):
         """
         values = []
         total: Tensor | None = None
-        for position, term in enumerate(self.terms):
-            value = self._term(position, output, auxiliary, targets, counts[position])
+        for position, (term, count) in enumerate(zip(self.terms, counts, strict=True)):
+            value = self._term(term, output, auxiliary, targets, count)
             if window is not None and not self.sums[position] and window[position]:
-                value = value * (counts[position] / window[position])
+                value = value * (count / window[position])
             values.append(value)
-            scaled = value if self.scales[position] == 1 else value * self.scales[position]
+            scaled = value if term.scale == 1 else value * term.scale
             total = scaled if total is None else total + scaled
         assert total is not None
         terms = torch.stack(values).detach() if len(values) > 1 else None
@@ -80,7 +81,7 @@ class Criterion(nn.Module):
 
     def _term(
         self,
-        position: int,
+        term: Term,
         output: Tensor,
         auxiliary: Sequence[Tensor],
         targets: Tensor,
@@ -88,7 +89,6 @@ class Criterion(nn.Module):
     ) -> Tensor:
         if count == 0:  # a mean over nothing is NaN; other terms may have something
             return output.sum() * 0.0
-        term = self.terms[position]
         value: Tensor = term(output, targets, count)
         for extra in auxiliary:
             value = value + self.aux_weight * term(extra, targets, count)
@@ -112,6 +112,15 @@ class Criterion(nn.Module):
     def counts_of_any(self, targets: Tensor) -> Counts:
         """As `counts`, for targets that need not be of training samples."""
         return tuple([term.count_of_any(targets, self.outputs) for term in self.terms])
+
+    def describe(self) -> list[str]:
+        """What is added to the model's outputs before each term, which nobody wrote."""
+        return [
+            f"{term.title} expects {term.section.expects}: {term.section.added_activation} is "
+            "applied to the model's outputs"
+            for term in self.terms
+            if term.activation is not None and not isinstance(term.section, Custom)
+        ]
 
     def predictions(self, output: Tensor, *, probabilities: bool) -> Tensor:
         """Raw outputs → what metrics take: logits (batch, classes, …), or probabilities, for

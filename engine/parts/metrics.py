@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -83,7 +83,7 @@ def _regression(columns: Sequence[str]) -> dict[str, torchmetrics.Metric]:
     has no unit, and its mean over them is there too, as `mae` and `rmse` are for one."""
 
     def each(column: int | None) -> dict[str, torchmetrics.Metric]:
-        kinds = {
+        kinds: dict[str, Callable[[], torchmetrics.Metric]] = {
             "r2": lambda: R2Score(multioutput="uniform_average"),
             "mae": MeanAbsoluteError,
             "rmse": lambda: MeanSquaredError(squared=False),
