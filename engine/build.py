@@ -25,6 +25,7 @@ from engine.parts.losses import Criterion, build_criterion
 from engine.parts.metrics import build_metrics
 from engine.parts.optimizers import build_optimizer, group_rates
 from engine.parts.schedule import Schedule
+from engine.parts.steps import steps_per_epoch
 
 
 @dataclass
@@ -59,12 +60,7 @@ class Parts:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps: the last one of an epoch may take fewer batches."""
         return steps_per_epoch(self.data.batches_per_epoch, self.experiment.train.accumulate)
-
-
-def steps_per_epoch(batches: int, accumulate: int) -> int:
-    return -(-batches // accumulate)
 
 
 def build(experiment: Experiment, folder: Path, *, pretrained: bool = True) -> Parts:
@@ -106,13 +102,7 @@ def _build(
     model = built.model.to(device)
     optimizer = build_optimizer(experiment.optimizer, model)
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
-    schedule = Schedule(
-        experiment.scheduler,
-        group_rates(optimizer),
-        total_steps=per_epoch * experiment.train.epochs,
-        total_epochs=experiment.train.epochs,
-        folder=folder,
-    )
+    schedule = Schedule.of(experiment, group_rates(optimizer), per_epoch, folder)
     schedule.apply(optimizer)
     return Parts(
         experiment=experiment,

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from engine.contract.data import Data as DataSection
-from engine.contract.problems import InputError, Problem
+from engine.contract.problems import InputError
 from engine.parts.datasets import build_sources
 from engine.parts.randomness import generator
 from engine.parts.reading import Batch, Samples, Unreadable
 from engine.parts.sources import Source
+from engine.parts.steps import batches_per_epoch
 from engine.parts.transforms import Preset, build_transforms
 from engine.parts.workers import Workers, raised
 
@@ -58,8 +59,9 @@ class Data:
         self.train_samples = len(train.source)
         self.val_samples = 0 if val is None else len(val.source)
         self.workers = train.worker_count
-        full, rest = divmod(self.train_samples, batch_size)
-        self.batches_per_epoch = full + (rest > 0 and not drop_last)
+        self.batches_per_epoch = batches_per_epoch(
+            self.train_samples, batch_size, drop_last=drop_last
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -186,12 +188,7 @@ def build_data(
     val = None
     if sources.val is not None:
         val = split(sources.val, transforms.eval, False, pixels[1])
-    data = Data(train, val, section.batch_size, section.drop_last)
-    if data.batches_per_epoch == 0:
-        message = f"a batch of {section.batch_size} is more than the {data.train_samples} samples"
-        hint = "make it smaller, or leave drop_last out"
-        raise InputError(Problem(f"{message} there are", "data.batch_size", hint))
-    return data
+    return Data(train, val, section.batch_size, section.drop_last)
 
 
 def _both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:

@@ -1,0 +1,2 @@
+def print_plan(plan): 
+    print(plan.groups, plan.members)
