@@ -12,7 +12,6 @@ from engine.contract.scheduler import (
     CyclicLR,
     MultiStepLR,
     OneCycleLR,
-    PolynomialLR,
     ReduceLROnPlateau,
     Scheduler,
     StepLR,
@@ -128,8 +127,9 @@ class _Planned:
         ]
         if len(watched) >= section.patience + 2:
             return None
+        patience = section.patience
         message = (
-            f"never acts: a patience of {section.patience} takes {section.patience + 2} epochs, and "
+            f"never acts: a patience of {patience} takes {patience + 2} epochs, and "
             f"{len(watched)} are measured before the last begins"
         )
         hint = "write a smaller patience, or train longer"

@@ -108,7 +108,9 @@ def _about_metric(file: ExperimentFile, series: Sequence[float] | None) -> list[
     if series is None:
         hint = 'give it a series, one value an epoch: --metric "1.0,0.9,0.95"'
         return [
-            _warning(f"{monitor} is not known before the run: this plateau is not acting", key, hint)
+            _warning(
+                f"{monitor} is not known before the run: this plateau is not acting", key, hint
+            )
             for key, monitor in plateaus
         ]
     if not plateaus:
