@@ -15,7 +15,7 @@ from rich.text import Text
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "red")
 # How many dots are drawn and left out in turn.
-PATTERNS = ((1, 0), (4, 3), (1, 3), (8, 2), (2, 2))
+PATTERNS = ((1, 0), (4, 3), (1, 2), (9, 3), (2, 2))
 MARKS = "*o+x#@"
 
 Span = tuple[int, int]

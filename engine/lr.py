@@ -39,8 +39,8 @@ def lr_of_file(
         plan = _plan(file, groups, steps_per_epoch, series or [])
     except InputError as error:
         raise InputError(*file.locate(error.problems)) from None
-    told = [*_about_metric(file, series), *surprises(file.experiment, groups, plan)]
-    print_problems(file.locate(told), json=False)
+    told = file.locate([*_unfed(file, series), *surprises(file.experiment, groups, plan)])
+    print_problems([*_about_series(file, series), *told], json=False)
     if json:
         sys.stdout.write(as_json(plan).decode() + "\n")
     else:
@@ -97,23 +97,31 @@ def steps_of_data(file: ExperimentFile) -> int:
     return steps_per_epoch(batches, file.experiment.train.accumulate)
 
 
-def _about_metric(file: ExperimentFile, series: Sequence[float] | None) -> list[Problem]:
-    """What `--metric` leaves open."""
-    epochs = file.experiment.train.epochs
-    plateaus = [
-        (f"scheduler.{position}", section.monitor)
+def _plateaus(file: ExperimentFile) -> dict[str, str]:
+    """The key of each, and what it looks at."""
+    return {
+        f"scheduler.{position}": section.monitor
         for position, section in enumerate(file.experiment.scheduler)
         if isinstance(section, ReduceLROnPlateau)
+    }
+
+
+def _unfed(file: ExperimentFile, series: Sequence[float] | None) -> list[Problem]:
+    """The plateaus that see nothing."""
+    hint = 'give it a series, one value an epoch: --metric "1.0,0.9,0.95"'
+    return [
+        _warning(f"{monitor} is not known before the run: this plateau is not acting", key, hint)
+        for key, monitor in _plateaus(file).items()
+        if series is None
     ]
+
+
+def _about_series(file: ExperimentFile, series: Sequence[float] | None) -> list[Problem]:
+    """A series that nobody looks at, or that is not as long as the run."""
+    epochs = file.experiment.train.epochs
     if series is None:
-        hint = 'give it a series, one value an epoch: --metric "1.0,0.9,0.95"'
-        return [
-            _warning(
-                f"{monitor} is not known before the run: this plateau is not acting", key, hint
-            )
-            for key, monitor in plateaus
-        ]
-    if not plateaus:
+        return []
+    if not _plateaus(file):
         return [_warning("no scheduler looks at a metric", "--metric", "leave it out")]
     if len(series) < epochs:
         rest = f"{len(series)} values for {epochs} epochs: the other epochs do not count"

@@ -200,7 +200,7 @@ def test_an_epoch_without_a_value_does_not_count(
     code, out, err = ptrain.lr(BODY_AND_HEAD + PLATEAU, *arguments)
     assert code == 0
     assert firsts(json.loads(out)) == lrs
-    assert said in err if said else err == ""
+    assert f"warning: --metric: {said}" in err if said else err == ""
 
 
 def test_a_metric_that_is_no_number_is_told_before_anything_is_read(ptrain: Ptrain) -> None:
