@@ -201,7 +201,7 @@ def _flattens(section: Scheduler, key: str, groups: Sequence[GroupRates]) -> Ite
 
 def _zero(plan: Plan, scale: int) -> Iterator[Problem]:
     """Steps in which no group learns. `scale`: optimizer steps in one of the plan's."""
-    tops = [max(series) for series in zip(*plan.lrs, strict=True)]
+    tops = [max(lrs) for lrs in plan.series]
     if not any(tops):
         return
     still = [

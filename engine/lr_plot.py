@@ -52,8 +52,8 @@ def _shows_braille() -> bool:
 def picture(plan: Plan, width: int, *, ascii: bool) -> list[Text | Table]:
     """The lines, `width` characters wide where that leaves room for a plot."""
     canvas = Canvas(max(20, width - MARGIN), HEIGHT, ascii=ascii)
-    axis = Axis.of(plan.lrs)
-    for style, lrs in enumerate(zip(*plan.lrs, strict=True)):
+    axis = Axis.of(plan.series)
+    for style, lrs in enumerate(plan.series):
         canvas.line(spans(lrs, canvas, axis), style)
     labels = _labels(axis, canvas.height)
     lines = [Text("learning rate" + (", logarithmic" if axis.log else ""), "dim")]
@@ -80,15 +80,16 @@ class Axis:
         self.low, self.high, self.log = low, high, log
 
     @classmethod
-    def of(cls, lrs: Sequence[Sequence[float]]) -> Axis:
+    def of(cls, series: Sequence[Sequence[float]]) -> Axis:
         """Logarithmic where a good part of the rates is far below the highest: a cosine's last
         steps are, and are no reason."""
         # Thinned out: the order of a few thousand tells as much as that of all.
-        some = lrs[:: max(1, len(lrs) // 5000)]
-        rates = sorted(lr for step in some for lr in step if 0 < lr < math.inf)
+        some = [lrs[:: max(1, len(lrs) // 5000)] for lrs in series]
+        rates = sorted(lr for lrs in some for lr in lrs if 0 < lr < math.inf)
         if not rates:
             return cls(0.0, 1.0, log=False)
-        high = max(lr for step in lrs for lr in step if lr < math.inf)
+        tops = [max(lrs) for lrs in series]
+        high = max(top for top in tops if top < math.inf) if min(tops) < math.inf else rates[-1]
         tenth = rates[len(rates) // 10]
         if high >= LOG_FROM * tenth * (1 - 1e-9):
             return cls(max(rates[0], high * DEEPEST), high, log=True)
@@ -182,7 +183,7 @@ def _member_row(member: Acting, plan: Plan, width: int) -> Text:
 
 def _groups(plan: Plan, *, ascii: bool) -> Table:
     table = _table("", "group", "first lr", "last lr", "lowest", "highest")
-    for style, (name, lrs) in enumerate(zip(plan.groups, zip(*plan.lrs, strict=True), strict=True)):
+    for style, (name, lrs) in enumerate(zip(plan.groups, plan.series, strict=True)):
         numbers = (f"{value:.4g}" for value in (lrs[0], lrs[-1], min(lrs), max(lrs)))
         table.add_row(sample(style, ascii=ascii), name, *numbers)
     return table

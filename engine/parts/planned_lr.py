@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ class Plan:
     members: list[Acting]
     steps_per_epoch: int
     epochs: int
+
+    @cached_property
+    def series(self) -> list[list[float]]:
+        """The same by group: the learning rates of each, over the steps."""
+        return [[lrs[group] for lrs in self.lrs] for group in range(len(self.groups))]
 
 
 class _Watched(Schedule):
