@@ -27,6 +27,7 @@ from engine.parts.metrics import build_metrics
 from engine.parts.optimizers import build_optimizer, group_rates
 from engine.parts.presets import preset_of
 from engine.parts.schedule import Schedule
+from engine.parts.steps import steps_per_epoch
 from engine.parts.unfreezing import Stages, build_stages
 
 
@@ -68,12 +69,7 @@ class Parts:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps: the last one of an epoch may take fewer batches."""
         return steps_per_epoch(self.data.batches_per_epoch, self.experiment.train.accumulate)
-
-
-def steps_per_epoch(batches: int, accumulate: int) -> int:
-    return -(-batches // accumulate)
 
 
 def build(
@@ -152,13 +148,7 @@ def assemble(
     optimizer = build_optimizer(experiment.optimizer, model)  # over all that will ever train
     trained = [p for p in model.parameters() if p.requires_grad]
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
-    schedule = Schedule(
-        experiment.scheduler,
-        group_rates(optimizer),
-        total_steps=per_epoch * experiment.train.epochs,
-        total_epochs=experiment.train.epochs,
-        folder=folder,
-    )
+    schedule = Schedule.of(experiment, group_rates(optimizer), per_epoch, folder)
     schedule.apply(optimizer)
     return Parts(
         experiment=experiment,

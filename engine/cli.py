@@ -110,6 +110,24 @@ def check(file: File, set_: Set = [], json: Json = False) -> None:  # noqa: B006
 
 
 @app.command()
+def lr(
+    file: File,
+    set_: Set = [],  # noqa: B006
+    steps_per_epoch: Annotated[
+        int | None, typer.Option(min=1, help="Take this many; then no data is needed.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar='"1.0,0.9,…"', help="What a plateau sees, an epoch each.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """The planned learning rate of every group for every step."""
+    from engine.lr import lr_of_file
+
+    raise typer.Exit(lr_of_file(file, set_, steps_per_epoch, metric, json=json))
+
+
+@app.command()
 def follow(run: Run, runs: Runs = None, json: Json = False) -> None:
     """Show a run live. Leaving with ctrl+c harms nothing."""
     from engine.commands import find, follow_run

@@ -246,9 +246,7 @@ def note_unreadable(job: Job, batch: Batch) -> None:
 
 
 def _validation_is_due(job: Job) -> bool:
-    every = job.parts.experiment.train.validate_every
-    done = job.progress.epoch + 1
-    return done % every == 0 or done == job.epochs
+    return job.parts.experiment.train.validates(job.progress.epoch, job.epochs)
 
 
 def _every_steps(job: Job) -> bool:

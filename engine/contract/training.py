@@ -35,6 +35,11 @@ class Train(Section):
     deterministic: bool = False
     """Only torch's deterministic algorithms: the same numbers again on a GPU too, slower."""
 
+    def validates(self, epoch: int, epochs: int) -> bool:
+        """Whether the validation is due after this epoch (from 0) of so many."""
+        done = epoch + 1
+        return done % self.validate_every == 0 or done == epochs
+
 
 class Checkpoint(Section):
     """What is kept of the training, and which is the best."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import torch
 
 from engine.contract.data import Data as DataSection
-from engine.contract.problems import InputError, Problem
+from engine.contract.problems import InputError
 from engine.contract.tasks import Task
 from engine.parts.datasets import build_sources
 from engine.parts.joint_transforms import build_joint_transforms
@@ -26,6 +26,7 @@ from engine.parts.randomness import generator
 from engine.parts.reading import Batch, Samples, Unreadable
 from engine.parts.sources import Source
 from engine.parts.split import Split
+from engine.parts.steps import batches_per_epoch
 from engine.parts.target_counts import TargetCounts, target_counts
 from engine.parts.transforms import Preset, build_transforms
 
@@ -63,8 +64,9 @@ class Data:
         self.train_samples = len(train.source)
         self.val_samples = 0 if val is None else len(val.source)
         self.workers = train.worker_count
-        full, rest = divmod(self.train_samples, batch_size)
-        self.batches_per_epoch = full + (rest > 0 and not section.drop_last)
+        self.batches_per_epoch = batches_per_epoch(
+            self.train_samples, batch_size, drop_last=section.drop_last
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -172,12 +174,7 @@ def build_data(
     val = None
     if sources.val is not None:
         val = split(sources.val, transforms.eval, False, shapes[1])
-    data = Data(train, val, section)
-    if data.batches_per_epoch == 0:
-        message = f"a batch of {section.batch_size} is more than the {data.train_samples} samples"
-        hint = "make it smaller, or leave drop_last out"
-        raise InputError(Problem(f"{message} there are", "data.batch_size", hint))
-    return data
+    return Data(train, val, section)
 
 
 def _both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:

@@ -77,6 +77,21 @@ def group_rates(optimizer: torch.optim.Optimizer) -> list[GroupRates]:
     ]
 
 
+def planned_rates(section: Optimizer, model: nn.Module) -> list[GroupRates]:
+    """What `group_rates` will give, without an optimizer: the model may be on the meta device,
+    where torch refuses to build some (fused ones). Raises InputError as `build_optimizer` does for
+    patterns."""
+    return [
+        GroupRates(
+            name=group["name"],
+            lr=float(group.get("lr", section.lr)),
+            momentum=group.get("momentum", getattr(section, "momentum", None)),
+            betas=_tuple(group.get("betas", getattr(section, "betas", None))),
+        )
+        for group in _groups(section, model)
+    ]
+
+
 def _torch_keywords(section: OptimizerSection) -> dict[str, Any]:
     return {key: _tuple(value) for key, value in section.keywords().items()}
 

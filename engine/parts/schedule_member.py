@@ -198,6 +198,9 @@ class Member:
                 self.scheduler.step()
             except ExpressionError as error:
                 raise self._problem(self._blamed, str(error)) from error
+            except OverflowError as error:  # CyclicLR's "exp_range" with a gamma above 1
+                message = f"gamma ** {own} is more than a number can hold"
+                raise self._problem("gamma", message, "write a gamma of 1 or less") from error
 
     def _load(self, section: Custom) -> None:
         function = load_target(section.target, self._folder, f"{self.key}.target")
