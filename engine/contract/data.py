@@ -10,6 +10,7 @@ from engine.contract.section import ExperimentPath, Section
 from engine.contract.tasks import Task
 
 NO_VALIDATION = "none"
+VAL_NAMES = ("val", "valid", "validation")  # looked for, in this order, where `val` is left out
 # What each of our own data sets can be learnt for. Of torchvision's and one's own only a look at a
 # sample can tell.
 TASKS: dict[str, tuple[Task, ...]] = {

@@ -12,16 +12,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.contract.data import NO_VALIDATION, TASKS, Data
+from engine.contract.data import NO_VALIDATION, TASKS, VAL_NAMES, Data
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
 from engine.parts.image_masks import ImageMasks, image_mask_folder
 from engine.parts.image_table import ImageTable, image_table
 from engine.parts.named_datasets import custom, torchvision_dataset
 from engine.parts.randomness import generator
-from engine.parts.sources import Digits, Folder, Source, Subset
+from engine.parts.sources import Digits, Folder, Source, Subset, require_folder, subfolders
 
-VAL_NAMES = ("val", "valid", "validation")
 DEFAULT_FRACTION = 0.2
 _OWN_FILES = (Folder, ImageMasks, ImageTable)
 _SPLIT_NAMES = {"train", "training", "test", "testing", *VAL_NAMES}
@@ -139,12 +138,8 @@ def _digits(section: Data) -> Digits:
 
 
 def _image_folder(section: Data, root: Path) -> tuple[Folder, Folder | None]:
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "does not exist"
-        near = _subfolders(root.parent) if root.parent.is_dir() else []
-        hint = did_you_mean(root.name, near) or "a relative path is relative to this file"
-        raise InputError(Problem(f"{root} {what}", "data.root", hint))
-    inside = _subfolders(root)
+    require_folder(root)
+    inside = subfolders(root)
     flat = section.train == "train" and not {name.lower() for name in inside} & _SPLIT_NAMES
     train = Folder(root if flat else _split_folder(root, section.train, "data.train"), "data.root")
     if isinstance(section.val, float) or section.val == NO_VALIDATION:
@@ -161,18 +156,9 @@ def _image_folder(section: Data, root: Path) -> tuple[Folder, Folder | None]:
 def _split_folder(root: Path, name: str, key: str) -> Path:
     if (root / name).is_dir():
         return root / name
-    inside = _subfolders(root)
+    inside = subfolders(root)
     hint = did_you_mean(name, inside) or f"there are: {', '.join(inside[:10]) or 'no folders'}"
     raise InputError(Problem(f'no folder "{name}" in {root}', key, hint))
-
-
-def _subfolders(folder: Path) -> list[str]:
-    try:
-        inside = [entry.name for entry in folder.iterdir() if entry.is_dir()]
-    except PermissionError:
-        message = f"no permission to look into {folder}"
-        raise InputError(Problem(message, "data.root", "change its permissions")) from None
-    return sorted(name for name in inside if not name.startswith("."))
 
 
 def _check_classes(train: Source, val: Source | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from engine.contract.data import NO_VALIDATION, Data
+from engine.contract.data import NO_VALIDATION, VAL_NAMES, Data
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
 from engine.parts.sources import Target, load_image, name_at, names_array
@@ -16,7 +16,6 @@ from engine.parts.table_file import Table, read_table
 from engine.parts.table_targets import class_targets, label_targets, number_targets
 from engine.parts.transforms import AnyImage
 
-VAL_NAMES = ("val", "valid", "validation")
 ENDING = ".csv"
 _TOLD = 3  # images that are named, of all that are not there
 _FEW = 20  # images of a folder that are looked up one by one
@@ -78,17 +77,30 @@ def _source(
     if not columns or image in columns:
         message = f'{table.file} has no target beside the image column "{image}"'
         raise InputError(Problem(message, "data.targets", "add a column, or choose image_column"))
-    classes = known or section.classes
-    if task == "classification":
-        _check_single(table, columns)
-        classes, targets = class_targets(table, columns[0], classes, ignore_index)
-    elif task == "multilabel":
-        classes, targets = label_targets(table, columns, classes)
-    else:
-        classes, targets = columns, number_targets(table, columns)
+    problems: list[Problem] = []
     images = table.column(image)
-    _check_images(table, image, images)
+    try:
+        _check_images(table, image, images)
+    except InputError as error:  # what is wrong with the targets is told beside it
+        problems += error.problems
+    try:
+        classes, targets = _targets(table, columns, task, known or section.classes, ignore_index)
+    except InputError as error:
+        raise InputError(*problems, *error.problems) from error
+    if problems:
+        raise InputError(*problems)
     return ImageTable(table.file.parent, images, targets, classes, task)
+
+
+def _targets(
+    table: Table, columns: list[str], task: Task, chosen: list[str] | None, ignore_index: int
+) -> tuple[list[str], Tensor]:
+    if task == "multilabel":
+        return label_targets(table, columns, chosen)
+    if task == "regression":
+        return columns, number_targets(table, columns)
+    _check_single(table, columns)
+    return class_targets(table, columns[0], chosen, ignore_index)
 
 
 def _check_single(table: Table, columns: list[str]) -> None:

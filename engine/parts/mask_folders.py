@@ -7,11 +7,10 @@ from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from engine.contract.data import NO_VALIDATION, Data
+from engine.contract.data import NO_VALIDATION, VAL_NAMES, Data
 from engine.contract.problems import InputError, Problem, did_you_mean
-from engine.parts.sources import names_array
+from engine.parts.sources import names_array, require_folder, subfolders
 
-VAL_NAMES = ("val", "valid", "validation")
 IMAGES, MASKS = "images", "masks"
 TOLD = 5  # files that are named, of all those without a partner
 
@@ -46,11 +45,7 @@ class Pairs:
 def mask_folders(section: Data, root: Path) -> list[tuple[Path, Path, str]]:
     """The folders of images and masks, and the key that chose them: of training, and of validation
     where there are any."""
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "does not exist"
-        raise InputError(
-            Problem(f"{root} {what}", "data.root", "a relative path is relative to this file")
-        )
+    require_folder(root)
     train = _split(root, section.train)
     flat = (root / IMAGES, root / MASKS)
     if train is None and section.train == "train" and all(folder.is_dir() for folder in flat):
@@ -82,13 +77,8 @@ def _split(root: Path, name: str) -> tuple[Path, Path] | None:
 
 
 def _no_split(root: Path, name: str, key: str) -> Problem:
-    inside = sorted(
-        entry.name
-        for folder in (root, root / IMAGES)
-        if folder.is_dir()
-        for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
+    inside = subfolders(root)
+    inside += subfolders(root / IMAGES) if IMAGES in inside else []
     return Problem(
         f'no images and masks of "{name}" in {root}',
         key,

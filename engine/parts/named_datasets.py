@@ -11,7 +11,7 @@ from typing import Any
 
 from torchvision import datasets
 
-from engine.contract.data import NO_VALIDATION, TASKS, Data
+from engine.contract.data import NO_VALIDATION, TASKS, VAL_NAMES, Data
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
 from engine.parts.custom import described, load_target
@@ -69,7 +69,7 @@ def torchvision_dataset(
     if isinstance(section.val, str) and section.val != NO_VALIDATION:
         return train, built(section.val, "data.val", train.classes)
     if section.val is None and switch in ("split", "image_set"):
-        for split in ("val", "valid", "validation"):
+        for split in VAL_NAMES:
             try:
                 return train, built(split, "data.val", train.classes)
             except InputError as error:

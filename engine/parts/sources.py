@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from engine.contract.problems import InputError, Problem
+from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
 from engine.parts.transforms import AnyImage
 
@@ -147,6 +147,24 @@ def load_image(path: str | Path) -> Image.Image:
         image = Image.open(file)
         image.load()
     return image
+
+
+def require_folder(root: Path) -> None:
+    """Raises InputError at data.root where there is none."""
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        near = subfolders(root.parent) if root.parent.is_dir() else []
+        hint = did_you_mean(root.name, near) or "a relative path is relative to this file"
+        raise InputError(Problem(f"{root} {what}", "data.root", hint))
+
+
+def subfolders(folder: Path) -> list[str]:
+    try:
+        inside = [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    except PermissionError:
+        message = f"no permission to look into {folder}"
+        raise InputError(Problem(message, "data.root", "change its permissions")) from None
+    return sorted(name for name in inside if not name.startswith("."))
 
 
 class Subset:

@@ -27,8 +27,9 @@ class Split:
         )
 
     def batches(self, epoch: int, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        if self._prepared:
-            batches = self._select(order, batch_size)
+        whole = self._whole if self._prepared else None
+        if whole is not None:
+            batches = self._select(*whole, order, batch_size)
         else:
             keys = ((epoch, part.tolist()) for part in _parts(order, batch_size))
             if self._workers is not None:
@@ -41,17 +42,21 @@ class Split:
             self._workers.close()
 
     @cached_property
-    def _whole(self) -> tuple[Tensor, Tensor]:
-        """All images (N, 3, H, W) and their targets, made at the first use."""
+    def _whole(self) -> tuple[Tensor, Tensor] | None:
+        """All images (N, 3, H, W) and their targets, made at the first use. None where a sample
+        can't be read: the batch that it belongs to has to tell."""
         keys = ((0, [index]) for index in range(len(self.source)))
         batches = [raised(self._samples[key]) for key in keys]
+        if any(batch.unreadable for batch in batches):
+            return None
         images = torch.cat([batch.inputs for batch in batches])
         if self.source.targets is not None:
             return images, self.source.targets
         return images, torch.cat([batch.targets for batch in batches])
 
-    def _select(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        images, targets = self._whole
+    def _select(
+        self, images: Tensor, targets: Tensor, order: Tensor, batch_size: int
+    ) -> Iterator[Batch]:
         targets, indices = targets.index_select(0, order), order.tolist()
         begins = range(0, len(order), batch_size)
         # Not strict: of nothing, which is what is left of a finished epoch, split makes one part.

@@ -471,8 +471,26 @@ def test_masks_in_memory_are_prepared_once_and_equal_to_those_read_one_by_one(bu
     first = list(prepared.train_batches(1))
     monkeypatch.setattr("engine.parts.batches.PREPARED_BYTES", 0)
     assert same(first, list(build(**keys).train_batches(1)))
-    assert prepared._train._prepared
     assert first[0].targets.shape == (5, 16, 16)
+
+
+def test_a_wrong_mask_in_memory_is_told_and_moves_no_other(build, monkeypatch):
+    class OneWrong(InMemory):
+        def __getitem__(self, index):
+            image, mask = super().__getitem__(index)
+            return image, mask + 7 * (index == 4)
+
+    monkeypatch.setitem(named_datasets.KNOWN, "Right", InMemory)
+    monkeypatch.setitem(named_datasets.KNOWN, "Wrong", OneWrong)
+    keys = {"task": "segmentation", "val": "none", "mask_values": [0, 1], "batch_size": 6}
+    (right,), (wrong,) = (
+        build(dataset=name, **keys).train_batches(0) for name in ("Right", "Wrong")
+    )
+    assert [entry.index for entry in wrong.unreadable] == [4]
+    kept = [place for place, index in enumerate(right.indices) if index != 4]
+    assert wrong.indices == [right.indices[place] for place in kept]
+    assert torch.equal(wrong.inputs, right.inputs[kept])
+    assert torch.equal(wrong.targets, right.targets[kept])
 
 
 @pytest.mark.parametrize(

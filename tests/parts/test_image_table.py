@@ -270,6 +270,12 @@ def test_as_many_values_as_rows_are_no_classes(tmp_path):
     )
 
 
+def test_a_missing_image_and_a_wrong_target_are_told_together(tmp_path):
+    image, target = problems_of(write(tmp_path, "image,age\n77.png,1\n0.png,x\n"), "regression")
+    assert "77.png" in image.message
+    assert '"x" is not a number' in target.message
+
+
 def test_files_that_are_not_there_are_told(tmp_path):
     write(tmp_path, rows("kind", *"ab"), "training.csv")
     (problem,) = problems_of(tmp_path)
