@@ -249,7 +249,7 @@ def load_loss(section: Loss, key: str, folder: Path) -> Callable[[Tensor, Tensor
 
 
 def _check_arguments(found: Any, section: Custom, key: str) -> None:
-    """Keywords that it doesn't take, those it needs, and whether f(output, target) can be called."""
+    """Keywords that it doesn't take, those it needs, and whether it can be called as a loss."""
     try:
         signature = inspect.signature(found)
     except ValueError:  # some written in C don't tell
