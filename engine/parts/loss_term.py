@@ -80,8 +80,10 @@ class Term(nn.Module):
 
         `output` (batch, outputs, …) raw, `targets` as the data has them, `count` as `count` gives.
         """
-        if self.reduction in ("none", "batchmean"):
-            return self.total(output, targets) / count
+        if self.reduction in ("none", "batchmean") or self.section.name == "KLDivLoss":
+            # torch's own KLDivLoss warns of its "mean" at each call, and may change it one day.
+            total = self.total(output, targets)
+            return total if self.reduction == "sum" else total / count
         return self._value(output, targets, self.reduction)
 
     def total(self, output: Tensor, targets: Tensor) -> Tensor:
