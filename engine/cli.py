@@ -176,6 +176,23 @@ def backbones(
 
 
 @app.command()
+def layers(
+    named: Annotated[
+        str, typer.Argument(metavar="FILE-or-BACKBONE", help="An experiment, or a backbone.")
+    ],
+    depth: Annotated[
+        int | None, typer.Option(min=0, help="The deepest level to show. Default: all.")
+    ] = None,
+    set_: Set = [],  # noqa: B006
+    json: Json = False,
+) -> None:
+    """The module tree: shapes, parameters, what is frozen, group and learning rate."""
+    from engine.layers import print_layers
+
+    print_layers(named, set_, depth, json=json)
+
+
+@app.command()
 def new(
     file: File,
     from_: Annotated[
