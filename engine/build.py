@@ -70,9 +70,12 @@ def steps_per_epoch(batches: int, accumulate: int) -> int:
     return -(-batches // accumulate)
 
 
-def build(experiment: Experiment, folder: Path, *, pretrained: bool = True) -> Parts:
+def build(
+    experiment: Experiment, folder: Path, *, pretrained: bool = True, refetch: bool = False
+) -> Parts:
     """Build everything. `folder` is what relative names of code are relative to. `pretrained`
-    false leaves the weights out, for a checkpoint to bring them.
+    false leaves the weights out, for a checkpoint to bring them; `refetch` downloads damaged ones
+    again.
 
     Raises InputError with what every part found that could be looked at.
     """
@@ -87,14 +90,19 @@ def build(experiment: Experiment, folder: Path, *, pretrained: bool = True) -> P
         pin_memory=device.type == "cuda",
     )
     try:
-        return _build(experiment, folder, device, data, pretrained)
+        return _build(experiment, folder, device, data, pretrained, refetch)
     except BaseException:
         data.close()
         raise
 
 
 def _build(
-    experiment: Experiment, folder: Path, device: torch.device, data: Data, pretrained: bool
+    experiment: Experiment,
+    folder: Path,
+    device: torch.device,
+    data: Data,
+    pretrained: bool,
+    refetch: bool,
 ) -> Parts:
     problems = list(_unmeasured(experiment, data))
     criterion = None
@@ -103,7 +111,7 @@ def _build(
         criterion = build_criterion(experiment.loss, data.classes, data.train_targets, outputs)
     except InputError as error:
         problems += error.problems
-    built, stages = _model(experiment, data, outputs, folder, pretrained, problems)
+    built, stages = _model(experiment, data, outputs, folder, pretrained, refetch, problems)
     if problems or built is None or stages is None or criterion is None:
         raise InputError(*problems)
     model = built.model.to(device)
@@ -144,6 +152,7 @@ def _model(
     outputs: int,
     folder: Path,
     pretrained: bool,
+    refetch: bool,
     problems: list[Problem],
 ) -> tuple[Built | None, Stages | None]:
     if outputs < len(data.classes):
@@ -156,8 +165,9 @@ def _model(
         )
         return None, None
     try:
-        built = build_model(experiment.model, outputs, folder, pretrained=pretrained)
-        return built, build_stages(built.model, experiment.model, built.heads)
+        section = experiment.model
+        built = build_model(section, outputs, folder, pretrained=pretrained, refetch=refetch)
+        return built, build_stages(built.model, section, built.heads)
     except InputError as error:
         problems += error.problems
         return None, None
