@@ -17,7 +17,7 @@ from engine.contract.run_directory import create
 from engine.contract.training import Train
 from engine.control import Control
 from engine.job import Job
-from engine.parts.backbones import Built
+from engine.parts.backbones import Built, aux_weight
 from engine.parts.batches import Batch, Data
 from engine.parts.device import build_autocast, build_device, build_scaler
 from engine.parts.losses import build_criterion
@@ -111,7 +111,7 @@ def parts_of(
         freezing=stages.enter(0),
         stages=stages,
         criterion=build_criterion(experiment.loss, data.classes, data.train_targets, CLASSES),
-        aux_weight=0.0,
+        aux_weight=aux_weight(named),
         optimizer=optimizer,
         schedule=schedule,
         metrics=build_metrics(CLASSES, experiment.loss.ignore_index, device),
