@@ -22,6 +22,7 @@ from engine.launch import detach, end_now, stop
 from engine.printing import print_problems
 
 if TYPE_CHECKING:
+    from engine.build import Parts
     from engine.control import Control
 
 
@@ -94,7 +95,7 @@ def _begin(file: ExperimentFile, launch: Launch) -> int:
     from engine import run as engine
     from engine.control import Control
 
-    parts = engine.build_located(file, refetch=launch.refetch)
+    parts = _checked(engine.build_located(file, refetch=launch.refetch), file)
     try:
         run = RunDirectory(launch.into) if launch.into else _create(file, launch)
     except InputError:
@@ -102,6 +103,22 @@ def _begin(file: ExperimentFile, launch: Launch) -> int:
         raise
     control = Control(run)
     return _shown(run, control, launch, lambda: engine.start(run, parts, control), resumed=False)
+
+
+def _checked(parts: Parts, file: ExperimentFile) -> Parts:
+    """As `ptrain check`, with the batch that training then begins with. Warnings become the run's;
+    raises InputError with everything found where there is an error."""
+    from engine.check import check_parts
+
+    try:
+        found = file.locate(check_parts(parts))
+        if any(problem.severity == "error" for problem in found):
+            raise InputError(*found, *parts.warnings)
+    except BaseException:
+        parts.data.close()
+        raise
+    parts.warnings += found
+    return parts
 
 
 def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:

@@ -49,6 +49,17 @@ class GivenBatches:
     def val_batches(self) -> Iterator[Batch]:
         return iter(self.val)
 
+    def first_batches(self, count: int) -> list[Batch]:
+        return self.train[:count]
+
+    def first_val_samples(self, count: int) -> Batch | None:
+        return self.val[0] if self.val else None
+
+    @property
+    def val_targets(self) -> Tensor | None:
+        known = self.val and self.task != "segmentation"
+        return torch.cat([batch.targets for batch in self.val]) if known else None
+
     def sample_name(self, index: int, split: str = "train") -> str:
         return f"{split}[{index}]"
 

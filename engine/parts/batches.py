@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from engine.contract.data import Data as DataSection
 from engine.contract.problems import InputError
@@ -25,7 +26,7 @@ from engine.parts.joint_transforms import build_joint_transforms
 from engine.parts.randomness import generator
 from engine.parts.reading import Batch, Samples, Unreadable
 from engine.parts.sources import Source
-from engine.parts.split import Split
+from engine.parts.split import Ahead, Split
 from engine.parts.steps import batches_per_epoch
 from engine.parts.target_counts import TargetCounts, target_counts
 from engine.parts.transforms import Preset, build_transforms
@@ -58,6 +59,7 @@ class Data:
     def __init__(self, train: Split, val: Split | None, section: DataSection) -> None:
         self._train, self._val, self._section = train, val, section
         self._batch_size = batch_size = section.batch_size
+        self._ahead: Ahead | None = None
         self.task = train.source.task
         self.classes = train.source.classes
         self.train_targets = train.source.targets
@@ -104,10 +106,32 @@ class Data:
 
         One epoch at a time: a new call ends the batches of the one before.
         """
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and epoch == start == 0:
+            return iter(ahead)
         seed = self._train.seed
         order = torch.randperm(self.train_samples, generator=generator(seed, "shuffle", epoch))
         end = self.batches_per_epoch * self._batch_size
         return self._train.batches(epoch, order[start * self._batch_size : end], self._batch_size)
+
+    def first_batches(self, count: int) -> list[Batch]:
+        """The first of epoch 0, looked at before training: `train_batches(0)` begins with them at
+        its next call, so that nothing is read twice."""
+        if self._ahead is None:
+            self._ahead = Ahead(self.train_batches(0))
+        return self._ahead.first(count)
+
+    def first_val_samples(self, count: int) -> Batch | None:
+        """A batch of the first validation samples, read in this process, so that no worker starts
+        before it is needed. None without validation."""
+        if self._val is None:
+            return None
+        return self._val.few(VALIDATION, list(range(min(count, self.val_samples))))
+
+    @property
+    def val_targets(self) -> Tensor | None:
+        """As `train_targets`, of the validation samples; None without validation too."""
+        return None if self._val is None else self._val.source.targets
 
     def val_batches(self) -> Iterator[Batch]:
         """All validation samples in their order; the last batch may be short."""

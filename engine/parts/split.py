@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
@@ -37,6 +38,10 @@ class Split:
             batches = (raised(self._samples[key]) for key in keys)
         return (_pinned(batch) for batch in batches) if self._pin else batches
 
+    def few(self, epoch: int, indices: list[int]) -> Batch:
+        """One batch of these samples, read here: no worker is started for it."""
+        return raised(self._samples[epoch, indices])
+
     def close(self) -> None:
         if self._workers is not None:
             self._workers.close()
@@ -65,6 +70,22 @@ class Split:
         ):
             inputs = images.index_select(0, part)
             yield Batch(inputs, chosen, indices[at : at + batch_size], [])
+
+
+class Ahead:
+    """Batches of which the first can be looked at before they are taken."""
+
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self._seen: list[Batch] = []
+        self._rest = batches
+
+    def first(self, count: int) -> list[Batch]:
+        """Fewer where there are fewer."""
+        self._seen += islice(self._rest, max(0, count - len(self._seen)))
+        return self._seen[:count]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return chain(self._seen, self._rest)
 
 
 def _parts(order: Tensor, size: int) -> Iterator[Tensor]:
