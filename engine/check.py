@@ -11,7 +11,6 @@ from engine.check_targets import target_problems
 from engine.contract.problems import InputError, Problem, RunError
 from engine.contract.toml_file import ExperimentFile
 from engine.lr import skeleton_rates, steps_of_data
-from engine.parts.optimizers import group_rates
 from engine.run import build_located
 
 
@@ -35,10 +34,9 @@ def check_parts(parts: Parts) -> list[Problem]:
     Costs a forward and backward of one batch and of a few validation samples.
     """
     found = target_problems(parts)
-    rates = group_rates(parts.optimizer)
-    found += chain_problems(parts.experiment, rates, parts.steps_per_epoch, parts.folder)
-    memory = _memory(parts)
-    found += memory
+    groups, per_epoch = parts.schedule.groups, parts.steps_per_epoch
+    found += chain_problems(parts.experiment, groups, per_epoch, parts.folder)
+    found += _memory(parts)
     # A batch that is too large would end this process, and one whose targets are wrong only shows
     # as an assertion on a GPU, which can't be used any more then.
     if not any(problem.severity == "error" for problem in found):

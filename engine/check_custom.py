@@ -89,4 +89,5 @@ def shaped(tensor: Tensor) -> str:
 
 
 def _first_bad(value: Tensor) -> float:
-    return float(value[~value.isfinite()].flatten()[0])
+    value = value.detach().flatten()
+    return float(value[~value.isfinite()][0])

@@ -37,16 +37,16 @@ def step_problems(parts: Parts) -> list[Problem]:
         return [Problem(failed.message, "data", failed.remedy)]
     found += _unreadable(parts, [val] if val is not None else [], "val")
     counting = _counting(parts, batches)
-    if not any(len(batch.targets) for batch in batches):
-        message = f"none of the first {_count(len(batches), 'batch')} has an image that can be read"
-        return [Problem(message, _data_key(parts), "look at the names above")]
     if any(problem.severity == "error" for problem in found):
         return found
+    if not any(len(batch.targets) for batch in batches):
+        message = f"none of the first {_count(len(batches), 'batch')} has an image that can be read"
+        hint = "repair them, or look whether they are images at all"
+        return [*found, Problem(message, _data_key(parts), hint)]
     if not counting:
         found.append(_nothing_counts(batches))
     with trial(parts) as tried:
-        found += _weights(tried)
-        if counting and not found:
+        if counting:
             watch(tried.parts.criterion, parts.folder)
             found += _Step(tried, counting[0]).problems()
         if val is not None and len(val.targets) and not any(p.severity == "error" for p in found):
@@ -83,15 +83,6 @@ def _nothing_counts(batches: list[Batch]) -> Problem:
         "such steps are left out; a larger batch_size has fewer of them",
         severity="warning",
     )
-
-
-def _weights(tried: Trial) -> Iterator[Problem]:
-    """A file may hold them from a training that went wrong."""
-    bad = [name for name, t in tried.before.items() if not bool(t.isfinite().all())]
-    if bad:
-        message = f"not finite: {_some(bad)}, so every output would be NaN"
-        hint = 'take an earlier file of that training, or write weights = "none"'
-        yield Problem(message, "model.weights", hint)
 
 
 class _Step:
@@ -133,7 +124,7 @@ class _Step:
         if "Expected more than 1 value per channel" in message:
             return _one_sample("data.batch_size", "write batch_size = 2 or more")
         if isinstance(error, RunError):
-            return Problem(message, "loss" if self.output is not None else "train", error.remedy)
+            return Problem(message, self._key_of(message), error.remedy)
         if self.output is None:
             told = f"{row.name} can't take the first batch, {shaped(inputs)}: {message}"
             return Problem(
@@ -144,6 +135,13 @@ class _Step:
             f"{shaped(self.batch.targets)}: {message}"
         )
         return Problem(told, "loss", "choose a loss for such targets, or look at model.outputs")
+
+    def _key_of(self, message: str) -> str:
+        """A term says its name where it has something of a wrong shape."""
+        titles = self.parts.criterion.titles
+        named = (n for n, title in enumerate(titles) if message.startswith(f"{title} "))
+        position = next(named, None)
+        return "train" if position is None else f"loss.{position}.target"
 
     def _after(self, loss: StepLoss, skipped: bool) -> list[Problem]:
         assert self.output is not None

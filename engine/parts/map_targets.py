@@ -27,7 +27,9 @@ def target_of(target: Any, task: Task) -> Any:
     where it is something else. Masks are read by MaskCodes."""
     if task == "classification":
         number = _class_index(target)
-        if number is None or number < 0:
+        if number is not None and number < 0:
+            raise ValueError(f"is {number}, and classes are numbered from 0")
+        if number is None:
             raise ValueError(f"is {shown(target)}, not a class index")
         return number
     values = _vector(target)
@@ -43,6 +45,8 @@ def target_of(target: Any, task: Task) -> Any:
 
 def task_hint(target: Any) -> str:
     """What to write where a target is not a class index."""
+    if _class_index(target) is not None:
+        return "leave such samples out of the data set, or number the classes from 0"
     if isinstance(target, Image.Image):
         return 'write task = "segmentation" under [data] if it is a mask'
     shape = tuple(target.shape) if isinstance(target, Tensor | np.ndarray) else None

@@ -88,6 +88,11 @@ class Schedule:
             folder=folder,
         )
 
+    @property
+    def groups(self) -> tuple[GroupRates, ...]:
+        """As the optimizer began with them, before any member acted."""
+        return self._groups
+
     def _begin(self) -> None:
         problems = [*_lonely(self._members)]
         problems += [problem for member in self._members for problem in member.problems()]

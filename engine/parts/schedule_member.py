@@ -221,9 +221,9 @@ class Member:
         try:
             self.function(self.rates, own)
         except Exception as error:
-            raise self._problem(
-                "target", f"fails at {at} {own}: {described(error, file)}"
-            ) from error
+            told = f"fails at {at} {own}: {described(error, file)}"
+            hint = f"it is called as f(optimizer, {at}), {at} counted from 0"
+            raise self._problem("target", told, hint) from error
         where = f"{file.name}, line {code.co_firstlineno}: " if code and file else ""
         for group in self.rates.param_groups:
             try:

@@ -533,3 +533,31 @@ def test_the_fingerprint_tells_other_numbers_and_other_masks(tmp_path, build):
     for folder, ending in (("images", "jpg"), ("masks", "png")):
         (root / folder / f"0.{ending}").rename(root / folder / f"00.{ending}")
     assert build(**masks).fingerprint != before
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_that_were_looked_at_are_those_of_the_first_epoch(build, images, workers):
+    data = build(**of_folder(images, workers=workers))
+    first = data.first_batches(2)
+    assert data.first_batches(1)[0] is first[0]
+    taken = list(data.train_batches(0))
+    assert taken[0] is first[0]
+    assert taken[1] is first[1]
+    assert same(list(data.train_batches(0)), taken)
+
+
+def test_looking_ahead_changes_no_other_epoch(build, images):
+    keys = of_folder(images, augment=AUGMENT)
+    data, other = build(**keys), build(**keys)
+    data.first_batches(1)
+    for epoch in (1, 0):
+        assert same(list(data.train_batches(epoch)), list(other.train_batches(epoch)))
+
+
+def test_a_few_validation_samples_are_those_of_the_first_batch(build, images):
+    data = build(**of_folder(images))
+    batch = data.first_val_samples(3)
+    assert batch is not None
+    whole = next(iter(data.val_batches()))
+    assert torch.equal(batch.inputs, whole.inputs[:3])
+    assert torch.equal(batch.targets, whole.targets[:3])
