@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from engine.contract.problems import InputError, Problem
 from engine.contract.toml_file import read
 from tests.training import draw_images
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 MIB = 2**20
 TRAIN = """
 [optimizer]
@@ -446,15 +447,6 @@ IN_THE_CHAIN = {
 }  # fmt: skip
 
 MISTAKES = {**IN_THE_FILE, **IN_THE_MODEL, **IN_THE_DATA, **IN_THE_STEP, **IN_THE_CHAIN}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Models as small as these are slower with more, and other tests use the other cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
