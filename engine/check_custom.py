@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from engine.parts.losses import Criterion
 
 class Watched(nn.Module):
     """In place of a loss's function. Raises InputError at the loss's key where it raises, gives no
-    gradient or nothing finite, gives something on another device, or changes what it was given."""
+    gradient or nothing finite, gives something on another device, broadcasts the targets, or
+    changes what it was given."""
 
     def __init__(self, function: Callable[..., Any], section: Custom, key: str, folder: Path):
         super().__init__()
@@ -29,11 +31,17 @@ class Watched(nn.Module):
         counted = not output.is_inference()  # those have no version
         versions = [t._version for t in (output, targets) if counted]
         try:
-            value = self.function(output, targets)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                value = self.function(output, targets)
         except Exception as error:
             what = f"fails on outputs {shaped(output)} and targets {shaped(targets)}"
             hint = "it is called as f(output, target); its line and message are above"
             raise self._problem(f"{what}: {described(error, self.file)}", hint) from error
+        if any("target size" in str(warning.message) for warning in caught):
+            told = f"broadcasts outputs {shaped(output)} and targets {shaped(targets)}"
+            hint = "write target.view_as(output) for an output a sample, else one_hot(target, n)"
+            raise self._problem(f"{told}: each is compared with every other one", hint)
         if counted:
             changed = [t._version for t in (output, targets)]
             for name, before, now in zip(("outputs", "targets"), versions, changed, strict=True):

@@ -80,6 +80,14 @@ def _remedy(parts: Parts, room: int, batch: int) -> str:
     )
 
 
+def too_large(parts: Parts) -> Problem:
+    """What is told where the memory did run out."""
+    size, accumulate = parts.experiment.data.batch_size, parts.experiment.train.accumulate
+    half = f"batch_size = {max(1, size // 2)} and accumulate = {2 * accumulate} under [train]"
+    message = f"a batch of {size} doesn't fit into the memory of {parts.device}"
+    return Problem(message, "data.batch_size", f"write {half}: the same step in half the memory")
+
+
 def device_memory(device: torch.device) -> Memory:
     """What torch holds and doesn't use counts as free."""
     if device.type == "cuda":

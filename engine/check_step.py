@@ -4,7 +4,6 @@ through validation; afterwards everything is as before."""
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,8 @@ from torch import Tensor
 
 from engine.build import Parts
 from engine.check_custom import refused, shaped, watch
+from engine.check_memory import too_large
+from engine.check_validation import validation_problems
 from engine.contract.backbones import BACKBONES
 from engine.contract.problems import Problem, RunError
 from engine.loop import StepLoss, Window, optimizer_step
@@ -50,7 +51,7 @@ def step_problems(parts: Parts) -> list[Problem]:
             watch(tried.parts.criterion, parts.folder)
             found += _Step(tried, counting[0]).problems()
         if val is not None and len(val.targets) and not any(p.severity == "error" for p in found):
-            found += _validation(tried.parts, val)
+            found += validation_problems(tried.parts, val)
     return found
 
 
@@ -105,7 +106,7 @@ class _Step:
             found = self._after(loss, skipped is not None)
             return found or list(_last_of_one(parts, batch))
         except torch.OutOfMemoryError:
-            return [_too_large(parts)]
+            return [too_large(parts)]
         except (RunError, RuntimeError, ValueError, IndexError, TypeError) as error:
             return refused(error) or [self._failed(error)]
         finally:
@@ -235,49 +236,6 @@ def _last_of_one(parts: Parts, batch: Batch) -> Iterator[Problem]:
 def _one_sample(key: str, hint: str, of: str = "") -> Problem:
     where = "the last batch of an epoch" if of else "a batch"
     return Problem(f"{where} has one sample{of}, which BatchNorm can't train on", key, hint)
-
-
-def _too_large(parts: Parts) -> Problem:
-    size, accumulate = parts.experiment.data.batch_size, parts.experiment.train.accumulate
-    half = f"batch_size = {max(1, size // 2)} and accumulate = {2 * accumulate} under [train]"
-    message = f"a batch of {size} doesn't fit into the memory of {parts.device}"
-    return Problem(message, "data.batch_size", f"write {half}: the same step in half the memory")
-
-
-def _validation(parts: Parts, batch: Batch) -> list[Problem]:
-    """As `evaluate` does it, on a few samples, so that each metric is computed once before hours
-    of training."""
-    parts.model.eval()
-    parts.metrics.reset()
-    criterion = parts.criterion
-    try:
-        with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of few samples some metrics warn that they are few
-            targets = batch.targets.to(parts.device)
-            with parts.autocast:
-                output = main_and_auxiliary(parts.model(batch.inputs.to(parts.device)))[0].float()
-            criterion.totals(output, targets)
-            predictions = criterion.predictions(output, probabilities=parts.probabilities)
-            return list(_metrics(parts, predictions, targets))
-    except torch.OutOfMemoryError:
-        return [_too_large(parts)]
-    except (RunError, RuntimeError, ValueError, IndexError) as error:
-        told = f"validation can't take images {shaped(batch.inputs)}: {error}"
-        return refused(error) or [Problem(told, "data.val", "give them the size of the others")]
-
-
-def _metrics(parts: Parts, predictions: Tensor, targets: Tensor) -> Iterator[Problem]:
-    titles = [section.title for section in parts.experiment.metric]
-    for name, metric in parts.metrics.items():
-        try:
-            metric.update(predictions, targets)
-            metric.compute()
-        except Exception as error:  # whatever torchmetrics, or what it calls, raises
-            own = name in titles
-            key = f"metric.{titles.index(name)}" if own else "data.val"
-            hint = "take it out, or look at its arguments in torchmetrics' documentation"
-            few = "write a larger val: a few samples at least"
-            yield Problem(f"val/{name} can't be computed: {error}", key, hint if own else few)
 
 
 def _some(names: list[str]) -> str:

@@ -120,6 +120,10 @@ def smooth(output, target, smooth):
     return F.cross_entropy(output, target) * smooth
 
 
+def squared(output, target):
+    return F.mse_loss(output, target.float())
+
+
 class Training:
     def __call__(self, output, target):
         if not torch.is_grad_enabled():
@@ -397,6 +401,10 @@ IN_THE_STEP = {
     ),
     "a loss that changes the targets": Mistake(
         own("in_place"), "loss.target", "in_place", "changes the targets", "clone()"
+    ),
+    "a loss that compares each output with every target": Mistake(
+        {**own("squared"), HEAD: f"{HEAD}\noutputs = 1"}, "loss.target", "squared",
+        "broadcasts outputs (4, 1) float32 and targets (4,) int64", "target.view_as(output)",
     ),
     "a loss that fails in validation only": Mistake(
         own("Training"), "loss.target", "Training", "made for training only", "f(output, target)"
