@@ -53,7 +53,7 @@ def test_what_is_written_is_what_is_read(file: Path) -> None:
         {"lr": 1e-2},
         {"weight_decay": 0.0},
     ]
-    assert experiment.loss.weight == [1.0, 2.5]
+    assert [term.model_dump()["weight"] for term in experiment.loss] == [[1.0, 2.5]]
     assert read_file.text == FULL.encode()
     assert read_file.folder == file.parent
 
@@ -169,7 +169,7 @@ def test_an_override_takes_the_files_place(file: Path) -> None:
 def test_an_override_makes_the_sections_that_the_file_lacks(file: Path) -> None:
     file.write_text(SHORT)
     experiment = read(file, ["loss.weight=balanced", "data.args={}", "optimizer.lr=1"]).experiment
-    assert experiment.loss.weight == "balanced"
+    assert [term.model_dump()["weight"] for term in experiment.loss] == ["balanced"]
     assert experiment.optimizer.model_dump()["momentum"] == 0
 
 
