@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from engine.contract.backbones import BACKBONES
 from engine.contract.data import Data
@@ -60,6 +61,22 @@ class Experiment(Section):
     @classmethod
     def _usual_loss(cls, values: Any) -> Any:
         return {**values, "loss": terms(values)} if isinstance(values, dict) else values
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The schema of the file as it is written: read() adds the name, `_usual_loss` makes a list
+        of one [loss], and one without a name fits the usual loss of more than one task."""
+        written = super().__get_pydantic_json_schema__(core, handler)
+        file = handler.resolve_ref_schema(written)
+        file["required"] = [key for key in file["required"] if key not in ("name", "loss")]
+        terms = file["properties"]["loss"]
+        term = {"anyOf": terms["items"]["oneOf"]}
+        several = {"type": "array", "items": term, "minItems": terms["minItems"]}
+        described = {key: terms[key] for key in ("title", "description")}
+        file["properties"]["loss"] = {**described, "anyOf": [*term["anyOf"], several]}
+        return written
 
     @property
     def task(self) -> Task:
