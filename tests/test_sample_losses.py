@@ -251,6 +251,17 @@ def stop_at(job: Job, at: int) -> None:
     job.parts.data.train_batches = batches  # type: ignore[method-assign]
 
 
+def test_a_million_pixels_add_up() -> None:
+    """In float32 they add up to 1353.45, which is 1 % less."""
+    case = segmentation()
+    criterion = tiny(case, 1, epochs=1)[0].criterion
+    output = torch.tensor([8.0, 1.0, 1.0, 1.0]).view(1, 4, 1, 1).expand(1, 4, 1000, 1000)
+    each = case.each(output[:, :, :1, :1], torch.zeros(1, 1, 1, dtype=torch.int64))
+    kept = criterion.samples(output, torch.zeros(1, 1000, 1000, dtype=torch.int64))
+    assert kept.class_counts.tolist() == [1e6, 0, 0, 0]
+    assert float(kept.class_totals[0]) == pytest.approx(1e6 * float(each), rel=1e-6)
+
+
 def test_of_many_samples_the_hardest_are_kept(tmp_path: Path) -> None:
     inputs, targets = samples(HARDEST + 30)
     parts = parts_of(

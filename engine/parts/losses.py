@@ -171,8 +171,10 @@ def _by_class(
     flat_counting = counting.flatten(1).float() if each.ndim > 1 else counting.float().unsqueeze(1)
     by_sample = losses.flatten(1).sum(1) if each.ndim > 1 else losses
     places = torch.where(counting, targets, classes).flatten()
-    totals = torch.zeros(classes + 1, device=each.device)
-    counts = torch.zeros(classes + 1, device=each.device)
-    totals.index_add_(0, places, losses.flatten())
-    counts.index_add_(0, places, torch.ones_like(losses).flatten())
+    # In float32 a million pixels, added one by one, are 1 % off. mps has no float64.
+    wide = torch.float32 if each.device.type == "mps" else torch.float64
+    totals = torch.zeros(classes + 1, dtype=wide, device=each.device)
+    counts = torch.zeros(classes + 1, dtype=wide, device=each.device)
+    totals.index_add_(0, places, losses.flatten().to(wide))
+    counts.index_add_(0, places, torch.ones_like(places, dtype=wide))
     return SampleLosses(by_sample / flat_counting.sum(1), totals[:-1], counts[:-1])
