@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -19,6 +19,7 @@ from engine.contract.optimizer import OPTIMIZERS, REFUSED
 from engine.contract.positions import DEEPEST, dotted
 from engine.contract.problems import Problem, did_you_mean
 from engine.contract.scheduler import SCHEDULERS, Custom
+from engine.contract.type_words import models_of
 from engine.contract.wording import help_of, told, written
 
 Keys = tuple[str | int, ...]
@@ -121,7 +122,7 @@ def _walk(
             field = known if known is not None or models else field
             node, keys = node.get(part), (*keys, part)
             if not last:
-                models = _models(field.annotation) if field is not None else []
+                models = models_of(field.annotation) if field is not None else []
     return keys, models, field
 
 
@@ -129,15 +130,8 @@ def _field(models: list[type[BaseModel]], name: str) -> FieldInfo | None:
     return next((m.model_fields[name] for m in models if name in m.model_fields), None)
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models inside an annotation such as `list[Annotated[A | B, Discriminator(…)]]`."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for inner in get_args(annotation) for model in _models(inner)]
-
-
 def _missing(key: str, name: str, field: FieldInfo | None) -> Problem:
-    models = _models(field.annotation) if field is not None else []
+    models = models_of(field.annotation) if field is not None else []
     if models:
         needed = [key for key, info in models[0].model_fields.items() if info.is_required()]
         return Problem("this section is missing", key, f"write [{name}] with {needed[0]} = …")
@@ -148,12 +142,12 @@ def _missing(key: str, name: str, field: FieldInfo | None) -> Problem:
 
 def _table_hint(keys: Keys, detail: ErrorDetails, field: FieldInfo | None) -> str:
     """How to write a section, or a list of them, that is something else."""
-    if field is None or not _models(field.annotation):
+    if field is None or not models_of(field.annotation):
         return ""
     where = ".".join(str(key) for key in keys if isinstance(key, str))
     listed = get_origin(field.annotation) is list
     if detail["type"] == "list_type":
-        first = next(iter(_models(field.annotation)[0].model_fields))
+        first = next(iter(models_of(field.annotation)[0].model_fields))
         return f"write [[{where}]] with {first} = …, once for each"
     if detail["type"] == "model_type" and not listed:
         return f"write [{where}] once, in single brackets, and its keys below it"
@@ -183,7 +177,7 @@ def _section_of(name: str) -> str | None:
     if name in Experiment.model_fields:
         return ""
     for section, field in Experiment.model_fields.items():
-        if section != "scheduler" and _field(_models(field.annotation)[:1], name) is not None:
+        if section != "scheduler" and _field(models_of(field.annotation)[:1], name) is not None:
             return section
     return None
 
