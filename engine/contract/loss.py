@@ -267,7 +267,7 @@ REFUSED = {
     "GaussianNLLLoss": f"GaussianNLLLoss {_NEEDS}a variance beside each output",
     "AdaptiveLogSoftmaxWithLoss": f"AdaptiveLogSoftmaxWithLoss {_LAYER}",
     "LinearCrossEntropyLoss": f"LinearCrossEntropyLoss {_LAYER}",
-    "NLLLoss2d": "NLLLoss2d is gone from torch: NLLLoss takes images too",
+    "NLLLoss2d": "NLLLoss2d is deprecated by torch: NLLLoss takes images too",
 }
 
 

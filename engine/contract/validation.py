@@ -166,7 +166,7 @@ def _unknown_hint(keys: Keys, models: list[type[BaseModel]]) -> str:
         known = ["name", "match", *known[1:]]
     elsewhere = _section_of(name) if name not in ("name", "group") else None
     if elsewhere is not None and elsewhere not in (keys[0], ""):
-        return f"{name} belongs in [{elsewhere}]"
+        return f"{did_you_mean(name, known)} {name} belongs in [{elsewhere}]".strip()
     if elsewhere == "":
         return f"{name} belongs above the first [section], or is a section of its own"
     return did_you_mean(name, known) or "known here: " + ", ".join(known)
