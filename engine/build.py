@@ -76,7 +76,8 @@ def build(
     experiment: Experiment, folder: Path, *, pretrained: bool = True, refetch: bool = False
 ) -> Parts:
     """Build everything. `folder` is what relative names of code are relative to. `pretrained`
-    false leaves the weights out, for a checkpoint to bring them; `refetch` downloads them anew.
+    false leaves the weights out, for a checkpoint to bring them; `refetch` downloads damaged ones
+    again.
 
     Raises InputError with what every part found that could be looked at.
     """
@@ -188,7 +189,8 @@ def _model(
     if found:
         return None
     try:
-        return build_model(experiment.model, outputs, folder, pretrained=pretrained)
+        section = experiment.model
+        return build_model(section, outputs, folder, pretrained=pretrained, refetch=refetch)
     except InputError as error:
         problems += error.problems
         return None

@@ -15,10 +15,10 @@ from engine.parts.batches import Batch
 from engine.run import build_located
 
 
-def check(file: ExperimentFile) -> list[Problem]:
+def check(file: ExperimentFile, *, refetch: bool = False) -> list[Problem]:
     """Every problem and warning that building and one batch can show. Trains nothing."""
     try:
-        parts = build_located(file)
+        parts = build_located(file, refetch=refetch)
     except InputError as error:
         return list(error.problems)
     try:

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Launch:
-    """How an engine is started. `into`: the directory that a detaching parent has made."""
+    """How an engine is started. `into`: the directory that a detaching parent has made; `refetch`:
+    damaged weights are downloaded again."""
 
     runs: Path | None
     detach: bool
     json: bool
     debug: bool
     into: Path | None
+    refetch: bool = False
 
 
 def find(reference: str, runs: Path | None) -> RunDirectory:
@@ -65,6 +67,7 @@ def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch
     arguments = ["run", str(file.path), "--into", str(run.path)]
     for override in file.overrides:
         arguments += ["--set", override]
+    arguments += ["--refetch"] if launch.refetch else []
     if earlier is not None:
         arguments += ["--resume", str(earlier.path)]
     pid = detach(run, arguments, new=earlier is None)
@@ -91,7 +94,7 @@ def _begin(file: ExperimentFile, launch: Launch) -> int:
     from engine import run as engine
     from engine.control import Control
 
-    parts = engine.build_located(file)
+    parts = engine.build_located(file, refetch=launch.refetch)
     try:
         run = RunDirectory(launch.into) if launch.into else _create(file, launch)
     except InputError:
@@ -134,12 +137,12 @@ def _shown(
                 return train()
 
 
-def check_file(path: Path, overrides: list[str], *, json: bool) -> int:
+def check_file(path: Path, overrides: list[str], *, json: bool, refetch: bool = False) -> int:
     """Print every problem. The exit code is 2 where there is one; warnings alone don't count."""
     file = read(path, overrides)
     from engine.check import check
 
-    found = check(file)
+    found = check(file, refetch=refetch)
     errors = [problem for problem in found if problem.severity == "error"]
     print_problems(found, json=json)
     if not errors and not json:

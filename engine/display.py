@@ -70,7 +70,8 @@ class Screen:
     def __init__(self, run: RunDirectory, out: IO[str], *, from_start: bool = True) -> None:
         self.run, self.state = run, RunState()
         self.events, self.log = Follower(run.events), Follower(run.console)
-        self.console = Console(file=out, highlight=False, soft_wrap=True)
+        # Without markup: "[model]" and "layer[23]" are a person's words and no styles.
+        self.console = Console(file=out, highlight=False, soft_wrap=True, markup=False)
         self.live: Live | None = None
         self.ended = False
         if not from_start:
@@ -122,7 +123,8 @@ class Screen:
                     f" {', '.join(event.layers)}  ({event.trainable:,} parameters in all)"
                 )
             case Warned():
-                self.console.print(f"[yellow]warning:[/] {event.what}  {event.remedy}")
+                told = f" {event.what}  {event.remedy}"
+                self.console.print(Text.assemble(("warning:", "yellow"), told))
             case RequestDone():
                 self.console.print(f"{event.request}: {event.outcome}")
             case LastWord():

@@ -194,7 +194,9 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():  # of the experiment's name, read() knows better
         return "" if "Default:" in (field.description or "") else "needed"
     value = field.get_default()
-    if value is None:
+    if (
+        value is None or field.default_factory is not None
+    ):  # one that is made: the help says of what
         return ""
     return f"`{value:g}`" if isinstance(value, float) else f"`{json.dumps(value)}`"
 

@@ -38,10 +38,10 @@ from engine.recorder import Recorder
 from engine.snapshot import restore
 
 
-def build_located(file: ExperimentFile, *, pretrained: bool = True) -> Parts:
+def build_located(file: ExperimentFile, *, pretrained: bool = True, refetch: bool = False) -> Parts:
     """Build, with every problem and warning given its line. Raises InputError."""
     try:
-        parts = build(file.experiment, file.folder, pretrained=pretrained)
+        parts = build(file.experiment, file.folder, pretrained=pretrained, refetch=refetch)
     except InputError as error:
         raise InputError(*file.locate(error.problems)) from None
     parts.warnings = file.locate(parts.warnings)

@@ -58,6 +58,7 @@ def test_an_event_tells_it_and_the_screen_in_one_line(whole: RunDirectory) -> No
     Screen(whole, shown).look()
     (line,) = [line for line in shown.getvalue().splitlines() if "from here on" in line]
     assert line.startswith("epoch 2/2  from here on trains too: layers.14, layers.15  (")
+    assert "under [model], or take freeze out" in shown.getvalue(), "brackets are no markup"
 
 
 AT = [

@@ -29,14 +29,16 @@ FEATURES, CLASSES = 6, 4
 class GivenBatches:
     """In place of `Data`: the same batches every epoch."""
 
-    def __init__(self, train: Sequence[Batch], val: Sequence[Batch], task: Task) -> None:
+    def __init__(
+        self, train: Sequence[Batch], val: Sequence[Batch], task: Task, classes: int = CLASSES
+    ) -> None:
         self.task = task
         self.train, self.val = list(train), list(val)
-        self.train_targets = torch.cat([batch.targets for batch in train])
-        targets = self.train_targets
-        count = targets.shape[1] if task in ("multilabel", "regression") else CLASSES
+        self._targets = targets = torch.cat([batch.targets for batch in train])
+        self.train_targets = None if task == "segmentation" else targets
+        count = targets.shape[1] if task in ("multilabel", "regression") else classes
         self.classes = [f"class {index}" for index in range(count)]
-        self.train_samples = len(self.train_targets)
+        self.train_samples = len(targets)
         self.val_samples = sum(len(batch.targets) + len(batch.unreadable) for batch in val)
         self.batches_per_epoch = len(train)
         self.workers, self.fingerprint = 0, "given"
@@ -52,7 +54,7 @@ class GivenBatches:
 
     @property
     def target_counts(self) -> tuple[Tensor, Tensor]:
-        return torch.unique(self.train_targets, return_counts=True)
+        return torch.unique(self._targets, return_counts=True)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -84,6 +86,7 @@ def parts_of(
     model: nn.Module | None = None,
     heads: Sequence[str] = (),
     folder: Path = Path(),
+    classes: int = CLASSES,
     **given: Any,
 ) -> Parts:
     """`given`: sections of the experiment; `train_section` the [train] one, without its epochs.
@@ -91,7 +94,7 @@ def parts_of(
     section = Train(**({"epochs": 1, "device": "cpu"} | given.pop("train_section", {})))
     named = given.pop("model_section", Model(backbone="resnet18"))
     experiment = Experiment(name="tiny", model=named, train=section, **given)
-    data = cast(Data, GivenBatches(train, val, experiment.task))
+    data = cast(Data, GivenBatches(train, val, experiment.task, classes))
     model = linear() if model is None else model
     device = build_device(section)
     built = Built(model, list(heads), None)

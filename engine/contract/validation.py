@@ -34,7 +34,10 @@ def validate(values: dict[str, Any]) -> tuple[Experiment | None, list[Problem]]:
     try:
         experiment = Experiment.model_validate(values)
     except ValidationError as error:
-        found = (_problem(values, detail) for detail in error.errors(include_url=False))
+        # A default that is made of another key is not made where that one is wrong, and told.
+        details = error.errors(include_url=False)
+        told_first = [each for each in details if each["type"] != "default_factory_not_called"]
+        found = (_problem(values, detail) for detail in told_first)
         return None, [*_distinct(found), *problems]
     return experiment, problems
 

@@ -14,7 +14,7 @@ from engine.contract.backbones import BACKBONES, Backbone
 from engine.contract.model import Model, weights_file
 from engine.parts.builders import AllocateOnMeta, construct
 from engine.parts.weights import WeightsReport, copy_into
-from engine.parts.weights_files import fetch, read, sha256
+from engine.parts.weights_files import fetch, read, verified
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,14 @@ class Built:
     weights_report: WeightsReport | None
 
 
-def build_model(section: Model, outputs: int, folder: Path, *, pretrained: bool = True) -> Built:
+def build_model(
+    section: Model,
+    outputs: int,
+    folder: Path,
+    *,
+    pretrained: bool = True,
+    refetch: bool = False,
+) -> Built:
     """The backbone with `outputs` outputs, for images of (batch, 3, H, W).
 
     A classification model gives (batch, outputs), while training with auxiliary heads a tuple of
@@ -37,12 +44,12 @@ def build_model(section: Model, outputs: int, folder: Path, *, pretrained: bool 
     what relative paths are relative to. With `pretrained` false no weights are looked for, since a
     checkpoint follows that holds them all. Auxiliary branches are built also with pretrained
     weights, unless `args.aux_logits` (googlenet, inception_v3) or `args.aux_loss` (segmentation)
-    is false.
+    is false. `refetch`: download again what was damaged on disk.
     Errors: InputError at `model.backbone`, `model.args.…` or `model.weights`.
     """
     row = BACKBONES[section.backbone]
     model = _with_heads(section, row, outputs)
-    report = _load(model, section, row, folder) if pretrained else None
+    report = _load(model, section, row, folder, refetch) if pretrained else None
     return _finished(model, section, row, report)
 
 
@@ -108,14 +115,17 @@ def _replace_head(model: nn.Module, name: str, outputs: int) -> None:
     setattr(model.get_submodule(parent), last, new)
 
 
-def _load(model: nn.Module, section: Model, row: Backbone, folder: Path) -> WeightsReport | None:
+def _load(
+    model: nn.Module, section: Model, row: Backbone, folder: Path, refetch: bool
+) -> WeightsReport | None:
     if section.weights == "none":
         return None
     if weights_file(section.weights):
         path = folder / Path(section.weights).expanduser()
-        return copy_into(model, read(path), row, path, sha256(path))
+        entries = read(path)  # which says what is wrong with a file that is none
+        return copy_into(model, entries, row, path, verified(path))
     cache = folder / Path(section.weights_dir).expanduser() if section.weights_dir else None
-    path, digest = fetch(row.name, section.weights, cache)
+    path, digest = fetch(row.name, section.weights, cache, refetch=refetch)
     # torchvision's word for weights that stop before the classifier.
     partial = models.get_model_weights(row.name)[section.weights].meta["categories"] is None
     return copy_into(model, read(path), row, path, digest, partial=partial)

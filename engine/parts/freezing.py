@@ -50,11 +50,11 @@ class Freezing:
         share = 100 * self.trainable_count / self.total
         lines = [
             f"trains {self.trainable_count:,} of {self.total:,} parameters ({share:.3g} %): "
-            f"{_few(self.trainable)}"
+            f"{few(self.trainable)}"
         ]
         if self.frozen:
             norms = f" (norm layers among them: {self.frozen_norms})" if self.frozen_norms else ""
-            lines.append(f"frozen: {_few(self.frozen)}{norms}")
+            lines.append(f"frozen: {few(self.frozen)}{norms}")
         return "\n".join(lines)
 
 
@@ -197,6 +197,7 @@ def _topmost(
             yield from _topmost(child, wholly, single, f"{prefix}{name}.")
 
 
-def _few(names: list[str], shown: int = 8) -> str:
+def few(names: list[str], shown: int = 8) -> str:
+    """The first of them, and how many more there are."""
     rest = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

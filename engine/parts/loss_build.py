@@ -111,7 +111,7 @@ class _Builder:
         section, targets = self.section, self.targets
         known = targets.values if targets.task == "classification" else None
         ignored = getattr(section, "ignore_index", None)
-        if section.form == "index" and known is not None:
+        if section.form != "natural" and known is not None:
             self._check_classes(known, ignored)
         all_count = section.form == "index" and known is not None and ignored not in known.tolist()
         numbers = targets.values if targets.task == "regression" else None
@@ -139,6 +139,8 @@ class _Builder:
         if int(counting.min()) < 0:
             found = int(counting.min())
             hint = f"write ignore_index = {found} if such samples are to be left out"
+            if ignored is None:
+                hint = f"{self.section.name} can't leave targets out; CrossEntropyLoss can"
             message = f"the target {found} is no class"
             raise InputError(Problem(message, f"{self.key}.ignore_index", hint))
 

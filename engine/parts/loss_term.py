@@ -28,8 +28,9 @@ BY_SAMPLE = ("MultiMarginLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLos
 OURS = {"name", "scale", "weight", "pos_weight", "reduction"}  # what torch's classes don't take so
 
 
-class Term(nn.Module):
-    """A loss of the form (output, target).
+class Term:
+    """A loss of the form (output, target). What of it has to be on the device is in `modules`: the
+    term is no module itself, since calling one costs more than the bookkeeping here.
 
     `weight` and `pos_weight`: (outputs,) float32 or None. `all_count`: whether every target of
     the training counts alike, so that counting needs no look at them.
@@ -47,7 +48,6 @@ class Term(nn.Module):
         function: Callable[[Tensor, Tensor], Tensor] | None = None,
         all_count: bool = False,
     ) -> None:
-        super().__init__()
         self.section, self.title, self.task, self.scale = section, title, task, section.scale
         self.form, self.scaling, self.function = section.form, scaling, function
         self.reduction: str = section.reduction
@@ -60,40 +60,41 @@ class Term(nn.Module):
             weight.double().numpy() if weight is not None and self._divides_by_weights else None
         )
         self._all_count = all_count and self._host_weight is None
-        self._modules_by_reduction = nn.ModuleDict()
+        self._by_reduction: dict[str, nn.Module] = {}
         if function is None:
-            assert not isinstance(section, Custom)
-            for reduction in ("mean", "sum", "none"):
-                self._modules_by_reduction[reduction] = _torch_loss(
-                    section, reduction, weight, pos_weight, task
-                )
-        elif isinstance(function, nn.Module):
-            self._modules_by_reduction["own"] = function
+            self._by_reduction = {
+                reduction: _torch_loss(section, reduction, weight, pos_weight, task)
+                for reduction in ("mean", "sum", "none")
+            }
+        own = [module for module in (function, scaling) if isinstance(module, nn.Module)]
+        self.modules = nn.ModuleList([*self._by_reduction.values(), *own])
 
     @property
     def _divides_by_weights(self) -> bool:
         """Only these two of torch's losses have a weighted mean; MultiMarginLoss's is plain."""
         return self.section.name in ("CrossEntropyLoss", "NLLLoss")
 
-    def forward(self, output: Tensor, targets: Tensor, count: float) -> Tensor:
+    def value(self, output: Tensor, targets: Tensor, count: float) -> Tensor:
         """What is minimized of a batch, shape (), without the scale.
 
         `output` (batch, outputs, …) raw, `targets` as the data has them, `count` as `count` gives.
         """
-        if self.reduction in ("none", "batchmean"):
-            return self.total(output, targets) / count
-        return self._value(output, targets, self.reduction)
+        if self.reduction in ("none", "batchmean") or self.section.name == "KLDivLoss":
+            # torch's own KLDivLoss warns of its "mean" at each call, and may change it one day.
+            total = self.total(output, targets)
+            return total if self.reduction == "sum" else total / count
+        return self._reduced(output, targets, self.reduction)
 
     def total(self, output: Tensor, targets: Tensor) -> Tensor:
         """The sum over what counts, shape (): divided by the `count`, it is the mean of any number
         of batches together."""
         if self.function is not None and self.reduction == "mean":
-            return self._value(output, targets, "mean") * len(targets)
-        return self._value(output, targets, "sum")
+            return self._reduced(output, targets, "mean") * len(targets)
+        return self._reduced(output, targets, "sum")
 
     def each(self, output: Tensor, targets: Tensor) -> Tensor:
         """Unreduced, as torch's reduction = "none" has it: (batch,), or with more dimensions."""
-        return self._value(output, targets, "none")
+        return self._reduced(output, targets, "none")
 
     def count(self, targets: Tensor, outputs: int) -> float:
         """The denominator of torch's mean, of training targets on the CPU; 0 where none counts."""
@@ -125,13 +126,13 @@ class Term(nn.Module):
     def activated(self, output: Tensor) -> Tensor:
         return output if self.activation is None else self.activation(output)
 
-    def _value(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
+    def _reduced(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
         if self.function is not None:
             return self._own(self.activated(output), targets, reduction)
         wanted = encode(targets, output.shape[1], self.task, self.form)
         if self.scaling is not None:
             wanted = self.scaling(wanted)
-        value: Tensor = self._modules_by_reduction[reduction](self.activated(output), wanted)
+        value: Tensor = self._by_reduction[reduction](self.activated(output), wanted)
         return value
 
     def _own(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:

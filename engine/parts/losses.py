@@ -44,8 +44,8 @@ class Criterion(nn.Module):
         self, terms: Sequence[Term], task: Task, classes: int, outputs: int, aux_weight: float
     ) -> None:
         super().__init__()
-        self.terms: list[Term] = list(nn.ModuleList(terms))  # type: ignore[arg-type]
-        self._registered = nn.ModuleList(terms)  # so that .to(device) moves their weights
+        self.terms = list(terms)
+        self._of_terms = nn.ModuleList([term.modules for term in terms])  # moved by .to(device)
         self.task, self.classes, self.outputs, self.aux_weight = task, classes, outputs, aux_weight
         self.titles = [term.title for term in self.terms]
         self.scales = [term.scale for term in self.terms]
@@ -89,9 +89,9 @@ class Criterion(nn.Module):
     ) -> Tensor:
         if count == 0:  # a mean over nothing is NaN; other terms may have something
             return output.sum() * 0.0
-        value: Tensor = term(output, targets, count)
+        value = term.value(output, targets, count)
         for extra in auxiliary:
-            value = value + self.aux_weight * term(extra, targets, count)
+            value = value + self.aux_weight * term.value(extra, targets, count)
         return value
 
     def totals(self, output: Tensor, targets: Tensor) -> Tensor:

@@ -152,6 +152,7 @@ def _named(
         "validate_args": True,  # of the keywords, here; not of the targets, at each update
     }
     values = {name: value for name, value in filled.items() if name in parameters}
+    values |= section.keywords
     problems = [
         Problem(
             f"{name} has no keyword {word}",
@@ -164,7 +165,8 @@ def _named(
     if problems:
         raise InputError(*problems)
     try:
-        metric: torchmetrics.Metric = kind(**values | section.keywords)
+        kind(**{name: value for name, value in values.items() if name != "validate_args"})
+        metric: torchmetrics.Metric = kind(**values)
     except Exception as error:  # whatever a constructor of torchmetrics raises for a bad value
         message = f"torchmetrics refuses this {name}: {error}"
         raise InputError(Problem(message, key)) from error

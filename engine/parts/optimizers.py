@@ -24,7 +24,7 @@ def build_optimizer(section: Optimizer, model: nn.Module) -> torch.optim.Optimiz
 
     Raises InputError for a pattern that matches nothing and for what torch itself refuses.
     """
-    groups = _groups(section, model)
+    groups = parameter_groups(section, model)
     if problems := list(_impossible(section, model)):
         raise InputError(*problems)
     optimizer_class = getattr(torch.optim, section.name, None)
@@ -88,7 +88,7 @@ def planned_rates(section: Optimizer, model: nn.Module) -> list[GroupRates]:
             momentum=group.get("momentum", getattr(section, "momentum", None)),
             betas=_tuple(group.get("betas", getattr(section, "betas", None))),
         )
-        for group in _groups(section, model)
+        for group in parameter_groups(section, model)
     ]
 
 
@@ -100,7 +100,7 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value  # betas, etas, …
 
 
-def _groups(section: Optimizer, model: nn.Module) -> list[dict[str, Any]]:
+def parameter_groups(section: Optimizer, model: nn.Module) -> list[dict[str, Any]]:
     """torch's group dicts; `default` first, and only if something is left for it."""
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     chosen: dict[str, int] = {}  # parameter → its group; of several that match, the last

@@ -15,7 +15,7 @@ from torch import nn
 
 from engine.contract.model import Model
 from engine.contract.problems import InputError, Problem
-from engine.parts.freezing import Freezing, freeze, takes, unmatched
+from engine.parts.freezing import Freezing, few, freeze, takes, unmatched
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _misnamed(
         if problem := unmatched(model, layer, heads, where):
             yield problem
         elif not any(takes(layer, name, heads) for name in frozen):
-            outermost = ", ".join(before.frozen) or "nothing: write what is under model.freeze"
+            outermost = few(before.frozen) or "nothing: write what is under model.freeze"
             hint = f"frozen until then: {outermost}"
             yield Problem(f'"{layer}" trains already: nothing in it is frozen', where, hint)
 

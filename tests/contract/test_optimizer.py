@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 from pydantic import ValidationError
 
 from engine.contract.optimizer import OPTIMIZERS, REFUSED, SGD, Adam
-from engine.contract.optimizer_base import OptimizerSection
+from engine.contract.optimizer_base import Group, OptimizerSection
+from engine.contract.problems import InputError
+from engine.contract.toml_file import read, resolved_text
 
 OURS = {"name", "group"}  # no keywords of torch's: the class itself, and the parameter groups
 TORCH = {
@@ -125,6 +128,32 @@ def test_torch_is_given_the_lr_and_what_differs_from_its_defaults() -> None:
         "lr": 1e-3, "momentum": 0.9, "nesterov": True
     }  # fmt: skip
     assert Adam(lr=1, betas=[0.9, 0.99]).keywords() == {"lr": 1.0, "betas": [0.9, 0.99]}
+
+
+def test_a_group_is_called_by_its_first_match_unless_it_has_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    text = '[model]\nbackbone = "resnet18"\n[train]\nepochs = 1\n[optimizer]\nlr = 1e-3\n'
+    path.write_text(text + 'group = [{ match = ["fc", "bn1"], lr = 1e-2 }]\n')
+    experiment = read(path).experiment
+    (group,) = experiment.optimizer.group
+    assert (group.name, group.options) == ("fc", {"lr": 1e-2})
+    assert "name" not in Group.model_json_schema()["required"]
+    path.write_text(resolved_text(experiment))
+    assert read(path).experiment == experiment
+
+
+def test_two_groups_that_begin_with_the_same_match_are_told_apart_by_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    text = '[model]\nbackbone = "resnet18"\n[train]\nepochs = 1\n'
+    group = '[[optimizer.group]]\nmatch = ["fc"]\n'
+    path.write_text(text + group + group)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert [(p.key, p.line) for p in caught.value.problems] == [("optimizer.group.1.name", 7)]
+    path.write_text(f"{text}[[optimizer.group]]\nmatch = []\n")
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert [p.key for p in caught.value.problems] == ["optimizer.group.0.match"]
 
 
 def test_an_integer_stands_for_a_number() -> None:
