@@ -129,8 +129,8 @@ def test_each_of_several_numbers_has_its_own_since_units_differ():
 
 
 def test_others_are_named_as_in_torchmetrics_with_their_own_keywords():
-    metrics = of("classification", ["a", "b", "c"], {"name": "AUROC"},
-                 {"name": "MulticlassPrecision", "label": "weighted", "average": "weighted"})  # fmt: skip
+    weighted = {"name": "MulticlassPrecision", "label": "weighted", "average": "weighted"}
+    metrics = of("classification", ["a", "b", "c"], {"name": "AUROC"}, weighted)
     assert set(metrics) == {"accuracy", "f1", "AUROC", "weighted"}
     assert (metrics["weighted"].num_classes, metrics["weighted"].average) == (3, "weighted")
 
