@@ -49,6 +49,13 @@ def outputs_for(sections: Sequence[Loss], task: Task, classes: int) -> int:
     return 1 if by_class and classes == 2 and binary else classes
 
 
+def needs_signed(sections: Sequence[Loss], task: Task, outputs: int) -> bool:
+    """Whether outputs that can't be negative would be no use: they will do only where those of
+    several classes are compared with one another."""
+    compared = all(s.form in ("index", "probabilities", "natural") for s in sections)
+    return not (task == "classification" and outputs > 1 and compared)
+
+
 def output_problems(
     sections: Sequence[Loss], task: Task, classes: list[str], outputs: int
 ) -> Iterator[Problem]:
