@@ -178,7 +178,13 @@ def assemble(
 
 
 def _targets(experiment: Experiment, data: Data) -> Targets:
-    return Targets(experiment.task, data.classes, data.train_targets, lambda: data.target_counts)
+    return Targets(
+        experiment.task,
+        data.classes,
+        data.train_targets,
+        lambda: data.target_counts,
+        experiment.ignore_index,
+    )
 
 
 def _model(

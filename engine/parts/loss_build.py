@@ -34,6 +34,7 @@ class Targets:
     classes: list[str]
     values: Tensor | None
     count: Callable[[], tuple[Tensor, Tensor]]
+    ignore_index: int = -100
 
     @cached_property
     def counts(self) -> dict[int, int]:
@@ -132,6 +133,7 @@ class _Builder:
             scaling=scaling_of(numbers) if scales and numbers is not None else None,
             function=load_loss(section, self.key, self.folder),
             all_count=all_count,
+            ignore_index=targets.ignore_index if targets.task == "segmentation" else None,
         )
         if section.form == "index" and known is not None:
             self._check_something_counts(term, known)
@@ -190,7 +192,7 @@ class _Builder:
 
     def _balanced(self, field: str) -> Tensor:
         targets, outputs = self.targets, self.outputs
-        ignored = getattr(self.section, "ignore_index", None)
+        ignored = getattr(self.section, "ignore_index", targets.ignore_index)
         counts = {}
         if targets.values is None or targets.values.ndim == 1:
             counts = {v: n for v, n in targets.counts.items() if v != ignored and v >= 0}

@@ -33,7 +33,8 @@ class Term:
     term is no module itself, since calling one costs more than the bookkeeping here.
 
     `weight` and `pos_weight`: (outputs,) float32 or None. `all_count`: whether every target of
-    the training counts alike, so that counting needs no look at them.
+    the training counts alike, so that counting needs no look at them. `ignore_index`: of masks, for
+    losses that have no such key.
     """
 
     def __init__(
@@ -47,12 +48,16 @@ class Term:
         scaling: Scaling | None = None,
         function: Callable[[Tensor, Tensor], Tensor] | None = None,
         all_count: bool = False,
+        ignore_index: int | None = None,
     ) -> None:
         self.section, self.title, self.task, self.scale = section, title, task, section.scale
         self.form, self.scaling, self.function = section.form, scaling, function
         self.reduction: str = section.reduction
         self.activation = ACTIVATIONS.get(section.added_activation)
-        self.ignore_index: int | None = getattr(section, "ignore_index", None)
+        self.ignore_index: int | None = getattr(section, "ignore_index", ignore_index)
+        # Masks have pixels that nobody knows, if only where a rotated image has none, and torch's
+        # losses of yes and no have no word for them.
+        self._masked = task == "segmentation" and section.form in ("hot", "sign")
         self.by_index = section.form == "index"
         # Targets are counted on the CPU, where they come from, which never waits for the device;
         # and by numpy, which takes 2 µs for a batch where torch's small operations take 8.
@@ -110,6 +115,8 @@ class Term:
         """
         if self.section.name in BY_SAMPLE or self.reduction == "batchmean":
             return float(len(targets))
+        if self._masked:
+            return float(np.count_nonzero(targets.numpy() != self.ignore_index) * outputs)
         if not self.by_index:
             hot = self.task in ("classification", "segmentation")
             return float(targets.numel() * (outputs if hot else 1))
@@ -129,11 +136,22 @@ class Term:
     def _reduced(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
         if self.function is not None:
             return self._own(self.activated(output), targets, reduction)
+        if self._masked:
+            return self._of_known_pixels(self.activated(output), targets, reduction)
         wanted = encode(targets, output.shape[1], self.task, self.form)
         if self.scaling is not None:
             wanted = self.scaling(wanted)
         value: Tensor = self._by_reduction[reduction](self.activated(output), wanted)
         return value
+
+    def _of_known_pixels(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
+        """torch's loss of each output of each pixel, reduced over those that are known."""
+        known = targets != self.ignore_index
+        wanted = encode(torch.where(known, targets, 0), output.shape[1], self.task, self.form)
+        each: Tensor = self._by_reduction["none"](output, wanted) * known.unsqueeze(1)
+        if reduction == "none":
+            return each
+        return each.sum() / (known.sum() * output.shape[1] if reduction == "mean" else 1)
 
     def _own(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
         """One's own loss reduces as it does; of a loss for each sample, the sum is ours to take."""
