@@ -13,7 +13,7 @@ import tomli_w
 
 from engine.contract.data import Data
 from engine.contract.experiment import Experiment
-from engine.contract.loss import CrossEntropyLoss
+from engine.contract.loss_classes import CrossEntropyLoss
 from engine.contract.model import Model
 from engine.contract.optimizer import SGD
 from engine.contract.problems import InputError, Problem, did_you_mean

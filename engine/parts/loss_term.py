@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.contract.loss import Custom, HingeEmbeddingLoss, KLDivLoss, Loss, PoissonNLLLoss
+from engine.contract.loss import Custom, Loss
 from engine.contract.loss_base import Activation
+from engine.contract.loss_classes import HingeEmbeddingLoss, KLDivLoss, PoissonNLLLoss
 from engine.contract.problems import RunError
 from engine.contract.tasks import Task
 from engine.parts.custom import described
@@ -146,7 +147,8 @@ class Term:
 
     def _of_known_pixels(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
         """torch's loss of each output of each pixel, reduced over those that are known."""
-        known = targets != self.ignore_index
+        assert self.ignore_index is not None
+        known = targets.ne(self.ignore_index)
         wanted = encode(torch.where(known, targets, 0), output.shape[1], self.task, self.form)
         each: Tensor = self._by_reduction["none"](output, wanted) * known.unsqueeze(1)
         if reduction == "none":

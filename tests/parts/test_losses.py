@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.contract.loss import (
+from engine.contract.loss import Loss
+from engine.contract.loss_classes import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     HingeEmbeddingLoss,
     KLDivLoss,
-    Loss,
     MSELoss,
     NLLLoss,
     PoissonNLLLoss,
