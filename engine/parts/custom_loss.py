@@ -40,7 +40,7 @@ def load_loss(section: Loss, key: str, folder: Path) -> Callable[[Tensor, Tensor
     if isinstance(made, nn.Module) and (own := [n for n, _ in made.named_parameters()]):
         raise InputError(
             Problem(
-                f"{section.title} has parameters of its own, which nothing trains: {', '.join(own)}",
+                f"{section.title} has parameters that nothing would train: {', '.join(own)}",
                 f"{key}.target",
                 "make them buffers, if they are constants",
             )

@@ -149,7 +149,7 @@ def test_its_buffers_go_to_the_device(folder: Path) -> None:
         ("Refusing", {"args": {"smooth": 3}}, "args", "losses.py, line 50: ValueError: smooth", ""),
         ("alone", {}, "args", "can't be called as f(output, target)", ""),
         ("constant", {}, "target", "constant is a int, not a function or a class", ""),
-        ("Learned", {}, "target", "nothing trains: temperature", "buffers"),
+        ("Learned", {}, "target", "nothing would train: temperature", "buffers"),
     ],
 )
 def test_what_can_not_be_made_or_called_is_told_before_training(
