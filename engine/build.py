@@ -21,7 +21,13 @@ from engine.parts.backbones import Built, aux_weight, build_model
 from engine.parts.batches import Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
 from engine.parts.freezing import Freezing
-from engine.parts.loss_build import Targets, build_criterion, output_problems, outputs_for
+from engine.parts.loss_build import (
+    Targets,
+    build_criterion,
+    needs_signed,
+    output_problems,
+    outputs_for,
+)
 from engine.parts.losses import Criterion
 from engine.parts.metrics import build_metrics
 from engine.parts.optimizers import build_optimizer, group_rates
@@ -172,7 +178,13 @@ def assemble(
 
 
 def _targets(experiment: Experiment, data: Data) -> Targets:
-    return Targets(experiment.task, data.classes, data.train_targets, lambda: data.target_counts)
+    return Targets(
+        experiment.task,
+        data.classes,
+        data.train_targets,
+        lambda: data.target_counts,
+        experiment.ignore_index,
+    )
 
 
 def _model(
@@ -189,8 +201,14 @@ def _model(
     if found:
         return None
     try:
-        section = experiment.model
-        return build_model(section, outputs, folder, pretrained=pretrained, refetch=refetch)
+        return build_model(
+            experiment.model,
+            outputs,
+            folder,
+            pretrained=pretrained,
+            refetch=refetch,
+            signed=needs_signed(experiment.loss, experiment.task, outputs),
+        )
     except InputError as error:
         problems += error.problems
         return None

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from engine.build import Parts
-from engine.contract.loss import KLDivLoss, Loss, PoissonNLLLoss
+from engine.contract.loss import Loss
+from engine.contract.loss_classes import KLDivLoss, PoissonNLLLoss
 from engine.contract.problems import InputError, Problem
 from engine.parts.batches import Data
 from engine.parts.targets import scaling_of

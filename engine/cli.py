@@ -184,6 +184,25 @@ def show(run: Run, runs: Runs = None, json: Json = False) -> None:
 
 
 @app.command()
+def hardest(
+    run: Run,
+    epoch: Annotated[
+        int | None, typer.Option(min=1, help="From 1. Default: the last; as JSON, all of them.")
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option(min=0, help="Samples to list: 20, at most the 100 kept.")
+    ] = None,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """The loss of each class and the hardest samples, of a run with reduction = "none"."""
+    from engine.commands import find
+    from engine.hardest import print_hardest
+
+    print_hardest(find(run, runs), epoch, most, json=json)
+
+
+@app.command()
 def devices(json: Json = False) -> None:
     """What there is to train on, with its free memory and who uses it."""
     from engine.tables import print_devices

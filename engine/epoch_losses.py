@@ -10,6 +10,9 @@ import torch
 
 from engine.parts.losses import SampleLosses
 
+# The samples of a batch, by their index, and what is kept of them.
+Kept = tuple[Sequence[int], SampleLosses]
+
 
 @dataclass
 class EpochLoss:
@@ -47,14 +50,14 @@ class EpochSamples:
     class_totals: list[float] = field(default_factory=list)
     class_counts: list[float] = field(default_factory=list)
 
-    def add(self, indices: Sequence[int], kept: Sequence[SampleLosses]) -> None:
-        """`kept`: of the batches that `indices` came in, one after the other."""
+    def add(self, kept: Sequence[Kept]) -> None:
+        """What a step keeps of its batches; none of a batch that was left out of it."""
         if not kept:
             return
-        self.indices += indices
-        self.losses += torch.cat([batch.losses for batch in kept]).tolist()
-        totals = torch.stack([batch.class_totals for batch in kept]).double().sum(0).tolist()
-        counts = torch.stack([batch.class_counts for batch in kept]).double().sum(0).tolist()
+        self.indices += [index for indices, _ in kept for index in indices]
+        self.losses += torch.cat([batch.losses for _, batch in kept]).tolist()
+        totals = torch.stack([batch.class_totals for _, batch in kept]).double().sum(0).tolist()
+        counts = torch.stack([batch.class_counts for _, batch in kept]).double().sum(0).tolist()
         if not self.class_totals:
             self.class_totals, self.class_counts = totals, counts
             return

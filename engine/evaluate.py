@@ -44,7 +44,10 @@ def evaluate(
             output = output.float()
             totals += criterion.totals(output, targets)
             predictions = criterion.predictions(output, probabilities=parts.probabilities)
-            parts.metrics.update(predictions, targets)
+            # Some of torchmetrics' count 0 and 1 as they index, which floats can't.
+            parts.metrics.update(
+                predictions, targets.long() if parts.data.task == "multilabel" else targets
+            )
             more = criterion.counts_of_any(batch.targets)
             counts = [sum(pair) for pair in zip(counts, more, strict=True)]
         if not all(counts):

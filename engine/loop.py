@@ -16,11 +16,12 @@ from torch import Tensor
 
 from engine.build import Parts
 from engine.contract.problems import RunError
+from engine.epoch_losses import Kept
 from engine.evaluate import check_readable, evaluate, losses
 from engine.job import Ending, Job, enter_stage, record_samples, record_validation
 from engine.parts.backbones import main_and_auxiliary
 from engine.parts.batches import Batch
-from engine.parts.losses import BatchLoss, Counts, SampleLosses
+from engine.parts.losses import BatchLoss, Counts
 from engine.recorder import StepRecord
 from engine.requests import Answers
 from engine.saving import checked_flush, raise_non_finite, raise_unwritten, save_epoch, save_last
@@ -129,7 +130,7 @@ class StepLoss(NamedTuple):
 
     value: Tensor
     terms: Tensor | None
-    samples: Sequence[SampleLosses]
+    samples: Sequence[Kept]
 
 
 def optimizer_step(parts: Parts, window: Window, count: Counts) -> tuple[StepLoss, str | None]:
@@ -172,22 +173,24 @@ def gradients(parts: Parts, window: Window, count: Counts) -> StepLoss:
     parts.optimizer.zero_grad(set_to_none=True)
     several = len(window.batches) > 1
     found: list[BatchLoss] = []
+    kept: list[Kept] = []
     for batch, batch_count in zip(window.batches, window.counts, strict=True):
         if not any(batch_count):
             continue
         loss = batch_loss(parts, batch, batch_count, count if several else None)
         parts.scaler.scale(loss.value).backward()  # type: ignore[no-untyped-call]
         found.append(loss._replace(value=loss.value.detach()))
+        if loss.samples is not None:
+            kept.append((batch.indices, loss.samples))
     clip = parts.experiment.train.clip_norm
     if clip is not None:
         parts.scaler.unscale_(parts.optimizer)
         torch.nn.utils.clip_grad_norm_(parts.trained, clip)
-    samples = [loss.samples for loss in found if loss.samples is not None]
     total, terms = found[0].value, found[0].terms
     for loss in found[1:]:
         total = total + loss.value
         terms = terms + loss.terms if terms is not None and loss.terms is not None else None
-    return StepLoss(total, terms, samples)
+    return StepLoss(total, terms, kept)
 
 
 def batch_loss(

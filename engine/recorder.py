@@ -23,8 +23,8 @@ from engine.contract.devices import device_usage
 from engine.contract.events import Event, Step, System, Warned, encode, finite, non_finite
 from engine.contract.problems import RunError
 from engine.contract.run_directory import RunDirectory
-from engine.epoch_losses import EpochLoss, EpochSamples
-from engine.parts.losses import Counts, SampleLosses
+from engine.epoch_losses import EpochLoss, EpochSamples, Kept
+from engine.parts.losses import Counts
 
 FLUSH_SECONDS = 0.1
 SYSTEM_SECONDS = 5.0
@@ -48,7 +48,7 @@ class StepRecord:
     time: float
     skipped: str | None = None
     terms: Tensor | None = None
-    kept: Sequence[SampleLosses] = ()
+    kept: Sequence[Kept] = ()
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Recorder:
 
     def _account(self, record: StepRecord, loss: float, terms: list[float]) -> None:
         self.epoch_loss.add(terms, record.count, self._sums)
-        self.epoch_samples.add(record.samples, record.kept)
+        self.epoch_samples.add(record.kept)
         if finite(loss) is None and self.non_finite is None:
             self.non_finite = NonFinite(record, loss)
 

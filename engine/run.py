@@ -60,6 +60,11 @@ def _report(parts: Parts) -> list[str]:
     """What was loaded and what is frozen, in words."""
     weights = parts.built.weights_report
     loaded = weights.describe().splitlines() if weights is not None else []
+    if parts.built.opened:
+        name, ends = parts.experiment.model.backbone, ", ".join(parts.built.opened)
+        loaded.append(
+            f"{name} ends in {ends}, a ReLU, and the loss needs negative outputs too: taken out"
+        )
     freezing = [*parts.freezing.describe().splitlines(), *parts.stages.describe()]
     return [*loaded, *freezing, *parts.criterion.describe()]
 

@@ -19,7 +19,8 @@ FORMAT = 1
 
 def snapshot(job: Job) -> dict[str, Any]:
     """What exact resuming needs, and what using the model needs: `model`, `task`, `classes`, and
-    for standardized numbers `scaling`: output x std + mean is in the original unit.
+    for standardized numbers `scaling`: output x std + mean is in the original unit. `opened` names
+    the layers that are an nn.Identity in this model, and a ReLU in torchvision's.
 
     No times and no paths of this machine, so that two runs with the same numbers have the same
     checkpoints.
@@ -32,6 +33,7 @@ def snapshot(job: Job) -> dict[str, Any]:
         "task": parts.data.task,
         "classes": parts.data.classes,
         "scaling": _scaling(parts),
+        "opened": list(parts.built.opened),
         "data": parts.data.fingerprint,
         "model": parts.model.state_dict(),
         "optimizer": parts.optimizer.state_dict(),

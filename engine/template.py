@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator
 from importlib import resources
@@ -12,7 +13,7 @@ import tomli_w
 
 from engine.contract.data import Data
 from engine.contract.experiment import Experiment
-from engine.contract.loss import CrossEntropyLoss
+from engine.contract.loss_classes import CrossEntropyLoss
 from engine.contract.model import Model
 from engine.contract.optimizer import SGD
 from engine.contract.problems import InputError, Problem, did_you_mean
@@ -36,6 +37,20 @@ SECTIONS: dict[str, type[Section]] = {
     "train": Train,
     "checkpoint": Checkpoint,
 }
+# Keys of [data] that are no keys of an ImageFolder, which the file begins with.
+OTHER_DATA = ("target", "args", "task", "image_column", "targets", "classes", "mask_values",
+              "standardize")  # fmt: skip
+OTHERS = "Of other data sets:"
+LOSSES = """\
+# Any loss of torch.nn by its name, or your own: target = "losses.py:DiceLoss" instead of a name.
+# For a sum of terms write [[loss]] for each, and how much it counts: scale = 0.5.
+"""
+METRICS = """\
+# Each [[metric]] is a class of torchmetrics with its own keywords, beside accuracy and f1.
+#
+# [[metric]]
+# name = "AUROC"
+"""
 CHAIN = """\
 # The schedule is a chain: each [[scheduler]] is a class of torch.optim.lr_scheduler with its own
 # keywords, applied back to back in this order. `begin` and `end` give a member a window.
@@ -77,15 +92,17 @@ def commented(name: str) -> str:
         help_ = " ".join((model.__doc__ or "").split())
         lines = [f"# {help_}", f"[{section}]", *_fields(model, FIRST[section])]
         parts.append("\n".join(lines) + "\n")
-        if section == "optimizer":
-            parts.append(CHAIN)
+        parts += {"loss": [LOSSES, METRICS], "optimizer": [CHAIN]}.get(section, [])
     return "\n".join(parts)
 
 
 def _fields(model: type[Section], given: dict[str, Any]) -> Iterator[str]:
     """Each key with its help above it, as a comment where its default will do."""
-    names = [*given, *(name for name in model.model_fields if name not in given)]
-    for name in names:
+    rest = [name for name in model.model_fields if name not in given]
+    others = [name for name in OTHER_DATA if model is Data]
+    for name in (*given, *(name for name in rest if name not in others), *others):
+        if name in others[:1]:
+            yield f"# {OTHERS}"
         info = model.model_fields[name]
         text = " ".join((info.description or "").split())
         yield from textwrap.wrap(text, 96, initial_indent="# ", subsequent_indent="# ")
@@ -98,8 +115,8 @@ def _fields(model: type[Section], given: dict[str, Any]) -> Iterator[str]:
 
 
 def _assignment(name: str, value: Any) -> str:
-    if isinstance(value, list | dict) and not value:
-        return f"{name} = {value!r}"
+    if isinstance(value, list | dict):  # tomli_w would give each element a line
+        return f"{name} = {json.dumps(value)}"
     return tomli_w.dumps({name: value}).strip()
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from engine.check_memory import needed, states
 from engine.check_step import step_problems
 from engine.contract.data import Data
-from engine.contract.loss import CrossEntropyLoss, Custom
+from engine.contract.loss import Custom
+from engine.contract.loss_classes import CrossEntropyLoss
 from engine.contract.model import Model
 from engine.contract.optimizer import LBFGS, SGD, Adam, Optimizer, RMSprop
 from engine.contract.training import Train

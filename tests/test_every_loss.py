@@ -83,6 +83,11 @@ CASES: list[tuple[str, Task, dict[str, Any], ByHand]] = [
     ("weighted pixels", "segmentation",
      {"name": "BCEWithLogitsLoss", "pos_weight": [0.5, 2.0, 0.25, 1.5]},
      lambda o, t, r: F.binary_cross_entropy_with_logits(o, hot(t), pos_weight=PIXELS, reduction=r)),
+    ("unknown pixels", "segmentation", {"name": "BCEWithLogitsLoss"},
+     lambda o, t, r: F.binary_cross_entropy_with_logits(
+         o.movedim(1, -1)[t >= 0], hot(t.clamp(min=0)).movedim(1, -1)[t >= 0], reduction=r)),
+    ("two kinds of pixels, some unknown", "segmentation", {"name": "SoftMarginLoss"},
+     lambda o, t, r: F.soft_margin_loss(o[:, 0][t >= 0], 2.0 * t[t >= 0] - 1, reduction=r)),
     ("two classes", "classification", {"name": "BCEWithLogitsLoss", "pos_weight": [2.5]},
      lambda o, t, r: F.binary_cross_entropy_with_logits(
          o, second(t), pos_weight=weights([2.5]), reduction=r)),
@@ -156,6 +161,9 @@ def given(task: Task, case: str, count: int, seed: int = 0) -> tuple[Tensor, Ten
     if task in ("classification", "segmentation"):
         targets = torch.randint(classes, (count, *image), generator=generator)
         targets[0] = classes - 1
+        if "unknown" in case:
+            targets[1:, 0, 1:] = -100
+            targets[8:16] = -100
         return inputs, targets
     numbers = torch.rand(count, CLASSES, generator=generator)
     if task == "multilabel":

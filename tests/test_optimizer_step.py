@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from engine.build import Parts
 from engine.contract.events import Step
 from engine.contract.follower import Follower
-from engine.contract.loss import CrossEntropyLoss
+from engine.contract.loss_classes import CrossEntropyLoss
 from engine.contract.optimizer import LBFGS, SGD, Adam, AdamW
 from engine.contract.scheduler import StepLR
 from engine.loop import Window, optimizer_step, train, windows

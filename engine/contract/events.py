@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from engine.contract.json_lines import json_line
+
 NonFinite = dict[str, str]
 
 
@@ -186,13 +188,12 @@ AnyEvent = (
     | RunFailed
 )
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(event: Event) -> bytes:
     """One line, with its newline."""
-    return _encoder.encode(event) + b"\n"
+    return json_line(event)
 
 
 def decode(line: bytes) -> AnyEvent | None:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from engine.contract.backbones import BACKBONES
 from engine.contract.data import Data
@@ -61,6 +62,22 @@ class Experiment(Section):
     def _usual_loss(cls, values: Any) -> Any:
         return {**values, "loss": terms(values)} if isinstance(values, dict) else values
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The schema of the file as it is written: read() adds the name, `_usual_loss` makes a list
+        of one [loss], and one without a name fits the usual loss of more than one task."""
+        written = super().__get_pydantic_json_schema__(core, handler)
+        file = handler.resolve_ref_schema(written)
+        file["required"] = [key for key in file["required"] if key not in ("name", "loss")]
+        terms = file["properties"]["loss"]
+        term = {"anyOf": terms["items"]["oneOf"]}
+        several = {"type": "array", "items": term, "minItems": terms["minItems"]}
+        described = {key: terms[key] for key in ("title", "description")}
+        file["properties"]["loss"] = {**described, "anyOf": [*term["anyOf"], several]}
+        return written
+
     @property
     def task(self) -> Task:
         """What the targets are."""
@@ -77,12 +94,10 @@ class Experiment(Section):
     @property
     def term_titles(self) -> list[str]:
         """What the terms are called in events: each once, so a second MSELoss is MSELoss.2."""
-        titles: list[str] = []
-        for term in self.loss:
-            title = getattr(term, "title", term.name)
-            again = sum(other.split(".")[0] == title for other in titles)
-            titles.append(f"{title}.{again + 1}" if again else title)
-        return titles
+        names = [getattr(term, "title", term.name) for term in self.loss]
+        earlier = [names[:position].count(name) for position, name in enumerate(names)]
+        pairs = zip(names, earlier, strict=True)
+        return [f"{name}.{count + 1}" if count else name for name, count in pairs]
 
 
 def cross_checks(experiment: Experiment) -> Iterator[Problem]:
@@ -182,14 +197,21 @@ def _monitors(experiment: Experiment) -> Iterator[Problem]:
         # Which columns there are is seen in the data; building tells of one that isn't there.
         if monitor in known or monitor.rpartition("/")[0] in columns:
             continue
-        near = did_you_mean(monitor, known)
-        hint = near or "one of: " + ", ".join(f'"{metric}"' for metric in known)
+        alike = [name for name in known if did_you_mean(_last(monitor), [_last(name)])]
+        hint = did_you_mean(monitor, alike) or "one of: " + ", ".join(
+            f'"{metric}"' for metric in known
+        )
         yield Problem(f'no metric is called "{monitor}"', key, hint)
     titles = [section.title for section in experiment.metric]
     for position, title in enumerate(titles):
         if title in titles[:position] or f"val/{title}" in metric_names(experiment, own=False):
             message, hint = f'there is a metric "{title}" already', 'give it another: label = "…"'
             yield Problem(message, f"metric.{position}.label", hint)
+
+
+def _last(metric: str) -> str:
+    """`val/` in front of both makes any two look alike."""
+    return metric.rpartition("/")[2]
 
 
 def metric_names(experiment: Experiment, *, own: bool = True) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from engine.contract.section import Section
-from engine.contract.tasks import Task
+from engine.contract.tasks import DEFAULT_LOSS, Task
 
 # How a loss wants its targets, of a batch of B samples and C outputs (segmentation: … = H, W):
 #   index         (B, …) int64, the class                 labels   (B, C) int64, classes, then -1
@@ -33,6 +33,10 @@ class LossSection(Section):
     def added_activation(self) -> Activation:
         """What the loss expects after the model's last layer, which gives raw outputs."""
         return "none"
+
+    @classmethod
+    def needs_no_name(cls) -> bool:
+        return cls.__name__ in DEFAULT_LOSS.values()
 
 
 class Reduced(LossSection):

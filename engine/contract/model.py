@@ -14,7 +14,7 @@ from engine.contract.section import ExperimentPath, Section
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors")
 
 # What the builder must not be told, because a key of its own says it.
-_OWN_KEYS = {
+OWN_KEYS = {
     "num_classes": "write model.outputs instead",
     "weights": "write model.weights instead",
     "weights_backbone": "write model.weights instead",
@@ -43,8 +43,8 @@ def _layer(value: str) -> str:
 
 
 def _argument(key: str) -> str:
-    if key in _OWN_KEYS:
-        raise ValueError(f"is not for model.args: {_OWN_KEYS[key]}")
+    if key in OWN_KEYS:
+        raise ValueError(f"is not for model.args: {OWN_KEYS[key]}")
     return key
 
 

@@ -1,7 +1,8 @@
 """The run directory: the names in it, writing that cannot leave half a file, and who is alive.
 
 runs/<experiment name>/<UTC time>-<short id>/
-    experiment.toml  source.toml  events.jsonl  console.log  control.jsonl  lock  checkpoints/
+    experiment.toml  source.toml  events.jsonl  samples.jsonl  console.log  control.jsonl  lock
+    checkpoints/
 """
 
 from __future__ import annotations

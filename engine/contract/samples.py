@@ -7,6 +7,7 @@ import os
 
 import msgspec
 
+from engine.contract.json_lines import json_line
 from engine.contract.run_directory import RunDirectory
 
 
@@ -35,7 +36,6 @@ class EpochSamples(msgspec.Struct, frozen=True):
     hardest: list[HardSample]
 
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(EpochSamples)
 
 
@@ -47,7 +47,7 @@ def append_samples(run: RunDirectory, epoch: EpochSamples) -> None:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             begin = b"" if file.read(1) == b"\n" else b"\n"
-        file.write(begin + _encoder.encode(epoch) + b"\n")
+        file.write(begin + json_line(epoch))
 
 
 def read_samples(run: RunDirectory) -> list[EpochSamples]:
@@ -59,7 +59,7 @@ def read_samples(run: RunDirectory) -> list[EpochSamples]:
     for line in run.samples.read_bytes().splitlines():
         try:
             epoch = _decoder.decode(line)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
         found[epoch.epoch] = epoch
     return [found[epoch] for epoch in sorted(found)]

@@ -264,11 +264,11 @@ _CLASSES = (
 # What can stand under `name`.
 SCHEDULERS: dict[str, type[SchedulerSection]] = {kind.__name__: kind for kind in _CLASSES}
 
-_CONTAINER = (
+CONTAINER = (
     "names a container, which is not needed: the list of [[scheduler]] tables is the chain. "
     "Write one table for each member, with `begin` and `end` as its window"
 )
-_CONTAINERS = ("SequentialLR", "ChainedScheduler")
+CONTAINERS = ("SequentialLR", "ChainedScheduler")
 
 
 def _tag(value: Any) -> str | None:
@@ -284,8 +284,8 @@ def _named(value: Any) -> Any:
     errors: list[InitErrorDetails] = []
     if "name" not in value:
         errors = [InitErrorDetails(type="missing", loc=("name",), input=value)]
-    elif value["name"] in _CONTAINERS:
-        errors = refusals(value, {"name": _CONTAINER})
+    elif value["name"] in CONTAINERS:
+        errors = refusals(value, {"name": CONTAINER})
     if errors:
         raise ValidationError.from_exception_data("Scheduler", errors)
     return value

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, Field
 
 from engine.contract.section import Section
 
+# In the names of our own metrics and of torchmetrics'.
+LESS_IS_BETTER = ("loss", "error", "mae", "rmse", "distance", "deviance", "divergence")
+
 
 def _device(value: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,3})?", value):
@@ -60,4 +63,5 @@ class Checkpoint(Section):
         """The mode, worked out from the metric's name when it is not given."""
         if self.mode is not None:
             return self.mode
-        return "min" if "loss" in self.monitor or "error" in self.monitor else "max"
+        name = "".join(self.monitor.lower().split("/")[1:2])  # val/r2/error_mm is an r2
+        return "min" if any(word in name for word in LESS_IS_BETTER) else "max"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ class Built:
     model: nn.Module
     heads: list[str]
     weights_report: WeightsReport | None
+    opened: tuple[str, ...] = ()
+    """The layers after the head that kept its outputs from being negative, and are no more."""
 
 
 def build_model(
@@ -33,6 +35,7 @@ def build_model(
     *,
     pretrained: bool = True,
     refetch: bool = False,
+    signed: bool = False,
 ) -> Built:
     """The backbone with `outputs` outputs, for images of (batch, 3, H, W).
 
@@ -44,13 +47,15 @@ def build_model(
     what relative paths are relative to. With `pretrained` false no weights are looked for, since a
     checkpoint follows that holds them all. Auxiliary branches are built also with pretrained
     weights, unless `args.aux_logits` (googlenet, inception_v3) or `args.aux_loss` (segmentation)
-    is false. `refetch`: download again what was damaged on disk.
+    is false. `refetch`: download again what was damaged on disk. `signed`: the outputs must be able
+    to be negative, which SqueezeNet's are not: it ends in a ReLU.
     Errors: InputError at `model.backbone`, `model.args.…` or `model.weights`.
     """
     row = BACKBONES[section.backbone]
     model = _with_heads(section, row, outputs)
+    opened = _open_end(model, row) if signed else ()
     report = _load(model, section, row, folder, refetch) if pretrained else None
-    return _finished(model, section, row, report)
+    return replace(_finished(model, section, row, report), opened=opened)
 
 
 def build_skeleton(section: Model, outputs: int) -> Built:
@@ -80,6 +85,19 @@ def _finished(
             setattr(model, branch, None)
         return Built(model, list(row.main_heads), report)
     return Built(model, list(row.heads), report)
+
+
+def _open_end(model: nn.Module, row: Backbone) -> tuple[str, ...]:
+    """Takes away the activation after the main head, where there is one (only SqueezeNet's). It has
+    no entries, so that a state dict fits with it and without."""
+    parent, _, last = row.heads[0].rpartition(".")
+    inside = model.get_submodule(parent)
+    layers = [*inside.named_children()] if isinstance(inside, nn.Sequential) else []
+    place = [name for name, _ in layers].index(last) if layers else 0
+    ends = [name for name, layer in layers[place:] if isinstance(layer, nn.ReLU)]
+    for name in ends:
+        setattr(inside, name, nn.Identity())
+    return tuple(f"{parent}.{name}" for name in ends)
 
 
 def aux_weight(section: Model) -> float:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from engine.contract.loss import Custom, Loss
-from engine.contract.problems import InputError, Problem, did_you_mean
+from engine.contract.loss import Loss
+from engine.contract.problems import InputError, Problem
 from engine.contract.tasks import Task
-from engine.parts.custom import described, load_target
+from engine.parts.custom_loss import load_loss
 from engine.parts.loss_term import Term
 from engine.parts.losses import Criterion
 from engine.parts.targets import positives, scaling_of
@@ -34,6 +32,7 @@ class Targets:
     classes: list[str]
     values: Tensor | None
     count: Callable[[], tuple[Tensor, Tensor]]
+    ignore_index: int = -100
 
     @cached_property
     def counts(self) -> dict[int, int]:
@@ -47,6 +46,13 @@ def outputs_for(sections: Sequence[Loss], task: Task, classes: int) -> int:
     binary = all(section.form in ("hot", "sign") for section in sections)
     by_class = task in ("classification", "segmentation")
     return 1 if by_class and classes == 2 and binary else classes
+
+
+def needs_signed(sections: Sequence[Loss], task: Task, outputs: int) -> bool:
+    """Whether outputs that can't be negative would be no use: they will do only where those of
+    several classes are compared with one another."""
+    compared = all(s.form in ("index", "probabilities", "natural") for s in sections)
+    return not (task == "classification" and outputs > 1 and compared)
 
 
 def output_problems(
@@ -111,7 +117,7 @@ class _Builder:
         section, targets = self.section, self.targets
         known = targets.values if targets.task == "classification" else None
         ignored = getattr(section, "ignore_index", None)
-        if section.form == "index" and known is not None:
+        if section.form != "natural" and known is not None:
             self._check_classes(known, ignored)
         all_count = section.form == "index" and known is not None and ignored not in known.tolist()
         numbers = targets.values if targets.task == "regression" else None
@@ -125,6 +131,7 @@ class _Builder:
             scaling=scaling_of(numbers) if scales and numbers is not None else None,
             function=load_loss(section, self.key, self.folder),
             all_count=all_count,
+            ignore_index=targets.ignore_index if targets.task == "segmentation" else None,
         )
         if section.form == "index" and known is not None:
             self._check_something_counts(term, known)
@@ -139,6 +146,8 @@ class _Builder:
         if int(counting.min()) < 0:
             found = int(counting.min())
             hint = f"write ignore_index = {found} if such samples are to be left out"
+            if ignored is None:
+                hint = f"{self.section.name} can't leave targets out; CrossEntropyLoss can"
             message = f"the target {found} is no class"
             raise InputError(Problem(message, f"{self.key}.ignore_index", hint))
 
@@ -181,7 +190,7 @@ class _Builder:
 
     def _balanced(self, field: str) -> Tensor:
         targets, outputs = self.targets, self.outputs
-        ignored = getattr(self.section, "ignore_index", None)
+        ignored = getattr(self.section, "ignore_index", targets.ignore_index)
         counts = {}
         if targets.values is None or targets.values.ndim == 1:
             counts = {v: n for v, n in targets.counts.items() if v != ignored and v >= 0}
@@ -213,71 +222,6 @@ def balanced_positives(counts: Tensor, samples: int) -> Tensor:
     """Samples without the label / samples with it, as BCEWithLogitsLoss's documentation has it;
     1 where there is none with it. Shape (outputs,)."""
     return torch.where(counts > 0, (samples - counts) / counts.clamp(min=1), 1.0).float()
-
-
-def load_loss(section: Loss, key: str, folder: Path) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """One's own loss, ready to be called with (output, target); None for torch's.
-
-    This runs its file's code. Raises InputError at `loss.N.target` or `loss.N.args.…`.
-    """
-    if not isinstance(section, Custom):
-        return None
-    found: Any = load_target(section.target, folder, f"{key}.target")
-    if not callable(found):
-        message = f"{section.title} is a {type(found).__name__}, not a function or a class"
-        raise InputError(Problem(message, f"{key}.target"))
-    _check_arguments(found, section, key)
-    if not inspect.isclass(found):
-        return partial(found, **section.args)
-    try:
-        made: Any = found(**section.args)
-    except Exception as error:
-        told = f"{section.title} can't be made: {described(error)}"
-        raise InputError(Problem(told, f"{key}.args")) from error
-    if not callable(made):
-        message = f"{section.title} can't be called as f(output, target)"
-        raise InputError(Problem(message, f"{key}.target", "derive it from torch.nn.Module"))
-    if isinstance(made, nn.Module) and (own := [n for n, _ in made.named_parameters()]):
-        raise InputError(
-            Problem(
-                f"{section.title} has parameters of its own ({_some(own)}), which nothing trains",
-                f"{key}.target",
-                "make them buffers, if they are constants",
-            )
-        )
-    return made  # type: ignore[no-any-return]
-
-
-def _check_arguments(found: Any, section: Custom, key: str) -> None:
-    """Keywords that it doesn't take, those it needs, and whether it can be called as a loss."""
-    try:
-        signature = inspect.signature(found)
-    except ValueError:  # some written in C don't tell
-        return
-    parameters = signature.parameters
-    problems = []
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        problems = [
-            Problem(
-                f"{section.title} has no keyword {name}",
-                f"{key}.args.{name}",
-                did_you_mean(name, parameters) or f"it takes: {', '.join(parameters) or 'none'}",
-            )
-            for name in section.args
-            if name not in parameters
-        ]
-    if problems:
-        raise InputError(*problems)
-    try:
-        if inspect.isclass(found):
-            signature.bind(**section.args)
-        else:
-            signature.bind(None, None, **section.args)
-    except TypeError as error:
-        wanted = "made with these args" if inspect.isclass(found) else "called as f(output, target)"
-        message = f"{section.title} can't be {wanted}: {error}"
-        hint = f"write them under args: it is {section.title}{signature}"
-        raise InputError(Problem(message, f"{key}.args", hint)) from error
 
 
 def _some(names: Sequence[str], shown: int = 8) -> str:

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.contract.loss import Custom, HingeEmbeddingLoss, KLDivLoss, Loss, PoissonNLLLoss
+from engine.contract.loss import Custom, Loss
 from engine.contract.loss_base import Activation
+from engine.contract.loss_classes import HingeEmbeddingLoss, KLDivLoss, PoissonNLLLoss
 from engine.contract.problems import RunError
 from engine.contract.tasks import Task
 from engine.parts.custom import described
@@ -28,11 +29,13 @@ BY_SAMPLE = ("MultiMarginLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLos
 OURS = {"name", "scale", "weight", "pos_weight", "reduction"}  # what torch's classes don't take so
 
 
-class Term(nn.Module):
-    """A loss of the form (output, target).
+class Term:
+    """A loss of the form (output, target). What of it has to be on the device is in `modules`: the
+    term is no module itself, since calling one costs more than the bookkeeping here.
 
     `weight` and `pos_weight`: (outputs,) float32 or None. `all_count`: whether every target of
-    the training counts alike, so that counting needs no look at them.
+    the training counts alike, so that counting needs no look at them. `ignore_index`: of masks, for
+    losses that have no such key.
     """
 
     def __init__(
@@ -46,13 +49,16 @@ class Term(nn.Module):
         scaling: Scaling | None = None,
         function: Callable[[Tensor, Tensor], Tensor] | None = None,
         all_count: bool = False,
+        ignore_index: int | None = None,
     ) -> None:
-        super().__init__()
         self.section, self.title, self.task, self.scale = section, title, task, section.scale
         self.form, self.scaling, self.function = section.form, scaling, function
         self.reduction: str = section.reduction
         self.activation = ACTIVATIONS.get(section.added_activation)
-        self.ignore_index: int | None = getattr(section, "ignore_index", None)
+        self.ignore_index: int | None = getattr(section, "ignore_index", ignore_index)
+        # Masks have pixels that nobody knows, if only where a rotated image has none, and torch's
+        # losses of yes and no have no word for them.
+        self._masked = task == "segmentation" and section.form in ("hot", "sign")
         self.by_index = section.form == "index"
         # Targets are counted on the CPU, where they come from, which never waits for the device;
         # and by numpy, which takes 2 µs for a batch where torch's small operations take 8.
@@ -60,22 +66,21 @@ class Term(nn.Module):
             weight.double().numpy() if weight is not None and self._divides_by_weights else None
         )
         self._all_count = all_count and self._host_weight is None
-        self._modules_by_reduction = nn.ModuleDict()
+        self._by_reduction: dict[str, nn.Module] = {}
         if function is None:
-            assert not isinstance(section, Custom)
-            for reduction in ("mean", "sum", "none"):
-                self._modules_by_reduction[reduction] = _torch_loss(
-                    section, reduction, weight, pos_weight, task
-                )
-        elif isinstance(function, nn.Module):
-            self._modules_by_reduction["own"] = function
+            self._by_reduction = {
+                reduction: _torch_loss(section, reduction, weight, pos_weight, task)
+                for reduction in ("mean", "sum", "none")
+            }
+        own = [module for module in (function, scaling) if isinstance(module, nn.Module)]
+        self.modules = nn.ModuleList([*self._by_reduction.values(), *own])
 
     @property
     def _divides_by_weights(self) -> bool:
         """Only these two of torch's losses have a weighted mean; MultiMarginLoss's is plain."""
         return self.section.name in ("CrossEntropyLoss", "NLLLoss")
 
-    def forward(self, output: Tensor, targets: Tensor, count: float) -> Tensor:
+    def value(self, output: Tensor, targets: Tensor, count: float) -> Tensor:
         """What is minimized of a batch, shape (), without the scale.
 
         `output` (batch, outputs, …) raw, `targets` as the data has them, `count` as `count` gives.
@@ -84,18 +89,18 @@ class Term(nn.Module):
             # torch's own KLDivLoss warns of its "mean" at each call, and may change it one day.
             total = self.total(output, targets)
             return total if self.reduction == "sum" else total / count
-        return self._value(output, targets, self.reduction)
+        return self._reduced(output, targets, self.reduction)
 
     def total(self, output: Tensor, targets: Tensor) -> Tensor:
         """The sum over what counts, shape (): divided by the `count`, it is the mean of any number
         of batches together."""
         if self.function is not None and self.reduction == "mean":
-            return self._value(output, targets, "mean") * len(targets)
-        return self._value(output, targets, "sum")
+            return self._reduced(output, targets, "mean") * len(targets)
+        return self._reduced(output, targets, "sum")
 
     def each(self, output: Tensor, targets: Tensor) -> Tensor:
         """Unreduced, as torch's reduction = "none" has it: (batch,), or with more dimensions."""
-        return self._value(output, targets, "none")
+        return self._reduced(output, targets, "none")
 
     def count(self, targets: Tensor, outputs: int) -> float:
         """The denominator of torch's mean, of training targets on the CPU; 0 where none counts."""
@@ -111,6 +116,8 @@ class Term(nn.Module):
         """
         if self.section.name in BY_SAMPLE or self.reduction == "batchmean":
             return float(len(targets))
+        if self._masked:
+            return float(np.count_nonzero(targets.numpy() != self.ignore_index) * outputs)
         if not self.by_index:
             hot = self.task in ("classification", "segmentation")
             return float(targets.numel() * (outputs if hot else 1))
@@ -127,14 +134,26 @@ class Term(nn.Module):
     def activated(self, output: Tensor) -> Tensor:
         return output if self.activation is None else self.activation(output)
 
-    def _value(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
+    def _reduced(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
         if self.function is not None:
             return self._own(self.activated(output), targets, reduction)
+        if self._masked:
+            return self._of_known_pixels(self.activated(output), targets, reduction)
         wanted = encode(targets, output.shape[1], self.task, self.form)
         if self.scaling is not None:
             wanted = self.scaling(wanted)
-        value: Tensor = self._modules_by_reduction[reduction](self.activated(output), wanted)
+        value: Tensor = self._by_reduction[reduction](self.activated(output), wanted)
         return value
+
+    def _of_known_pixels(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
+        """torch's loss of each output of each pixel, reduced over those that are known."""
+        assert self.ignore_index is not None
+        known = targets.ne(self.ignore_index)
+        wanted = encode(torch.where(known, targets, 0), output.shape[1], self.task, self.form)
+        each: Tensor = self._by_reduction["none"](output, wanted) * known.unsqueeze(1)
+        if reduction == "none":
+            return each
+        return each.sum() / (known.sum() * output.shape[1] if reduction == "mean" else 1)
 
     def _own(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
         """One's own loss reduces as it does; of a loss for each sample, the sum is ours to take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
 from engine.contract.metric import Metric as MetricSection
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
+from engine.parts.custom import described
 
 
 def build_metrics(
@@ -147,7 +149,7 @@ def _named(
         "num_labels": classes,
         "num_outputs": classes,
         "ignore_index": ignore_index if task != "multilabel" else None,
-        "validate_args": False,
+        "validate_args": True,  # of the keywords, here; not of the targets, at each update
     }
     values = {name: value for name, value in filled.items() if name in parameters}
     values |= section.keywords
@@ -168,4 +170,37 @@ def _named(
     except Exception as error:  # whatever a constructor of torchmetrics raises for a bad value
         message = f"torchmetrics refuses this {name}: {error}"
         raise InputError(Problem(message, key)) from error
-    return OfColumn(metric, 0 if classes == 1 else None) if task == "regression" else metric
+    if "validate_args" in values:
+        metric.validate_args = False
+    if task == "regression":
+        metric = OfColumn(metric, 0 if classes == 1 else None)
+    _check_one_number(metric, name, key, task, classes)
+    return metric
+
+
+def _check_one_number(
+    metric: torchmetrics.Metric, name: str, key: str, task: Task, classes: int
+) -> None:
+    """On made-up targets: what fails on them, or gives a curve or a number for each class, would
+    fail after a whole epoch of training. Leaves the metric as new."""
+    scores = torch.linspace(0.1, 0.9, 8 * classes).view(8, classes)
+    predictions = scores if task in ("multilabel", "regression") else scores.softmax(1)
+    targets = torch.arange(8) % classes
+    if task == "multilabel":
+        targets = (torch.arange(8 * classes) % 2).view(8, classes)
+    elif task == "regression":
+        targets = scores.flip(0)
+    elif task == "segmentation":
+        predictions, targets = predictions.unsqueeze(2), targets.unsqueeze(1)
+    try:
+        with warnings.catch_warnings():  # that so few have no sample of some class
+            warnings.simplefilter("ignore")
+            metric.update(predictions, targets)
+            value = metric.compute()
+    except Exception as error:
+        message = f"{name} can't measure a {task}: {described(error)}"
+        raise InputError(Problem(message, f"{key}.name", "choose another metric")) from error
+    metric.reset()
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        hint = 'choose one that is a single number; some are with average = "macro"'
+        raise InputError(Problem(f"{name} gives more than one number", f"{key}.name", hint))

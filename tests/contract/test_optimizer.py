@@ -1,4 +1,4 @@
-"""[optimizer] and [loss] against torch's own signatures: they cannot drift."""
+"""[optimizer] against torch's own signatures: they cannot drift."""
 
 import inspect
 import itertools
@@ -9,7 +9,6 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from engine.contract.loss import DEPRECATED, CrossEntropyLoss
 from engine.contract.optimizer import OPTIMIZERS, REFUSED, SGD, Adam
 from engine.contract.optimizer_base import Group, OptimizerSection
 from engine.contract.problems import InputError
@@ -55,15 +54,6 @@ def test_every_keyword_and_default_is_torchs_own(name: str) -> None:
         if key in theirs or f"{name}.{key}" not in NEWER
     }
     assert declared == theirs
-
-
-def test_the_loss_has_torchs_own_keywords_and_defaults() -> None:
-    theirs = keywords(torch.nn.CrossEntropyLoss)
-    declared = {
-        key: info.default for key, info in CrossEntropyLoss.model_fields.items() if key != "name"
-    }
-    assert declared == {key: theirs[key] for key in theirs if key not in DEPRECATED}
-    assert set(DEPRECATED) <= set(theirs)
 
 
 def candidates(default: Any, annotation: str) -> list[Any]:

@@ -5,10 +5,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from engine.contract.data import Data
 from engine.contract.problems import InputError
 from engine.contract.toml_file import read
-from engine.template import SECTIONS, commented, write_new
+from engine.template import OTHER_DATA, OTHERS, SECTIONS, commented, write_new
 
 ASSIGNMENT = re.compile(r"# (\w+) = (.+)")
 
@@ -20,6 +22,36 @@ def test_the_new_file_is_a_good_experiment(tmp_path: Path) -> None:
     assert answer["file"] == str(file)
     assert (experiment.name, experiment.model.backbone) == ("first", "resnet18")
     assert [member.name for member in experiment.scheduler] == ["LinearLR", "StepLR"]
+
+
+def test_what_the_comments_offer_beside_is_right(tmp_path: Path) -> None:
+    """A further metric, a term of one's own, and a [data] key that is not an ImageFolder's."""
+    text = commented("x").replace("# [[metric]]\n# name =", "[[metric]]\nname =")
+    (tmp_path / "x.toml").write_text(
+        f'{text}\n[[loss]]\ntarget = "losses.py:DiceLoss"\nscale = 0.5\n'
+    )
+    with pytest.raises(InputError, match=r"write \[\[loss\]\] there too"):
+        read(tmp_path / "x.toml")
+    text = text.replace("[loss]\n", "[[loss]]\n")
+    (tmp_path / "x.toml").write_text(
+        f'{text}\n[[loss]]\ntarget = "losses.py:DiceLoss"\nscale = 0.5\n'
+    )
+    experiment = read(tmp_path / "x.toml").experiment
+    assert experiment.term_titles == ["CrossEntropyLoss", "DiceLoss"]
+    assert [metric.name for metric in experiment.metric] == ["AUROC"]
+
+
+def test_the_keys_of_other_data_sets_stand_apart() -> None:
+    data = commented("x").split("[data]\n")[1].split("\n\n")[0]
+    of_folders, of_others = data.split(f"# {OTHERS}\n")
+    assert "batch_size" in of_folders
+    keys = re.findall(r"^# (\w+) =", of_others, re.M)
+    assert keys == [*OTHER_DATA]
+    for key in set(keys) - {"target"}:
+        wrong = {"classes": ["a"], "targets": ["a"], "args": {"a": 1}, "task": "regression"}
+        wrong |= {"mask_values": [0, 1], "standardize": True, "image_column": "a"}
+        with pytest.raises(ValidationError):
+            Data.model_validate({"dataset": "ImageFolder", "root": "r", key: wrong[key]})
 
 
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:

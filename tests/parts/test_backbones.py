@@ -11,6 +11,7 @@ from engine.contract.model import Model
 from engine.contract.problems import InputError, Problem
 from engine.parts import backbone_table
 from engine.parts.backbones import (
+    _open_end,
     aux_weight,
     build_model,
     build_skeleton,
@@ -241,3 +242,24 @@ def test_outputs_in_a_dictionary_are_main_and_auxiliary_in_its_order():
     first, second = torch.zeros(1, 2), torch.ones(1, 2)
     assert main_and_auxiliary({"out": first, "aux": second}) == (first, [second])
     assert main_and_auxiliary((first, None, second)) == (first, [second])
+
+
+def test_a_squeezenet_can_give_negative_outputs_where_the_loss_needs_them():
+    torch.manual_seed(0)
+    images = torch.randn(4, 3, 64, 64)
+    for signed in (False, True):
+        built = build_model(Model(backbone="squeezenet1_1"), 1, HERE, signed=signed)
+        head = built.model.get_submodule("classifier.1")
+        nn.init.constant_(head.weight, -0.1)
+        with torch.no_grad():
+            outputs = built.model.eval()(images)
+        assert bool((outputs < 0).all()) == signed
+        assert built.opened == (("classifier.2",) if signed else ())
+    models.squeezenet1_1(num_classes=1).load_state_dict(built.model.state_dict())
+
+
+@pytest.mark.parametrize("name", [name for name, row in BACKBONES.items()])
+def test_only_squeezenets_end_in_an_activation(name: str):
+    row = BACKBONES[name]
+    model = build_skeleton(Model(backbone=name), 2).model
+    assert bool(_open_end(model, row)) == name.startswith("squeezenet")

@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.contract.loss import (
+from engine.contract.loss import Loss
+from engine.contract.loss_classes import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     HingeEmbeddingLoss,
     KLDivLoss,
-    Loss,
     MSELoss,
     NLLLoss,
     PoissonNLLLoss,
@@ -313,3 +313,9 @@ def test_a_small_distance_is_a_label_that_applies():
     output = torch.tensor([[-9.0, 9.0]])
     near, far = criterion.predictions(output, probabilities=False)[0].tolist()
     assert near > 0.5 > far
+
+
+def test_a_loss_that_ignores_nothing_refuses_a_target_that_is_no_class():
+    (problem,) = problems(BCELoss(), targets=torch.tensor([0, -1]))
+    assert problem.message == "the target -1 is no class"
+    assert "CrossEntropyLoss can" in problem.hint

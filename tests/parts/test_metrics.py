@@ -129,10 +129,10 @@ def test_each_of_several_numbers_has_its_own_since_units_differ():
 
 
 def test_others_are_named_as_in_torchmetrics_with_their_own_keywords():
-    metrics = of("classification", ["a", "b", "c"], {"name": "AUROC"},
-                 {"name": "MulticlassPrecision", "label": "worst", "average": "none"})  # fmt: skip
-    assert set(metrics) == {"accuracy", "f1", "AUROC", "worst"}
-    assert metrics["worst"].num_classes == 3
+    weighted = {"name": "MulticlassPrecision", "label": "weighted", "average": "weighted"}
+    metrics = of("classification", ["a", "b", "c"], {"name": "AUROC"}, weighted)
+    assert set(metrics) == {"accuracy", "f1", "AUROC", "weighted"}
+    assert (metrics["weighted"].num_classes, metrics["weighted"].average) == (3, "weighted")
 
 
 def test_a_reset_forgets_the_numbers_too():
