@@ -104,7 +104,7 @@ class _Step:
         try:
             loss, skipped = optimizer_step(parts, Window([batch], [count]), count)
             found = self._after(loss, skipped is not None)
-            return found or list(_last_of_one(parts, batch))
+            return [*found, *_last_of_one(parts, batch)]
         except torch.OutOfMemoryError:
             return [too_large(parts)]
         except (RunError, RuntimeError, ValueError, IndexError, TypeError) as error:
