@@ -17,6 +17,7 @@ from torchmetrics import MetricCollection
 from engine.contract.experiment import Experiment
 from engine.contract.model import never_unfrozen
 from engine.contract.problems import InputError, Problem
+from engine.contract.tasks import COLUMN_METRICS
 from engine.parts.backbones import Built, aux_weight, build_model
 from engine.parts.batches import Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
@@ -228,8 +229,8 @@ def _unmeasured(experiment: Experiment, data: Data) -> Iterator[Problem]:
                 'write val = 0.2 under [data], or monitor = "train/loss"',
             )
     for key, monitor in [*named, ("checkpoint.monitor", experiment.checkpoint.monitor)]:
-        column = monitor.removeprefix("val/").partition("/")[2]
-        if experiment.task != "regression" or not column or monitor.startswith("val/loss/"):
+        measured_of, _, column = monitor.removeprefix("val/").partition("/")
+        if experiment.task != "regression" or not column or measured_of not in COLUMN_METRICS:
             continue
         if column not in data.classes or len(data.classes) == 1:
             measured = ", ".join(f"val/mae/{name}" for name in data.classes)

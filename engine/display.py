@@ -198,12 +198,23 @@ def validation_line(event: Validated, epochs: int) -> str:
     return f"epoch {event.epoch + 1}/{epochs}  step {event.step}  {numbers}{asked}"
 
 
+def what_is_learned(task: str, names: list[str]) -> str:
+    """What follows the number of samples: ` in 2 classes`, ` with 2 numbers: angle, radius`."""
+    if task == "classification":
+        return f" in {len(names)} classes"
+    if task == "segmentation":
+        return f" with pixels in {len(names)} classes"
+    kind = "label" if task == "multilabel" else "number"
+    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return f" with {len(names)} {kind}{'s' if len(names) != 1 else ''}: {shown}"
+
+
 def _beginning(event: RunStarted, run: RunDirectory) -> str:
-    validation = f", {event.val_samples} to validate on" if event.val_samples else ""
+    validation = f"; {event.val_samples} to validate on" if event.val_samples else ""
     return "\n".join(
         [
-            f"{event.name} {run.id} on {event.device}: {event.train_samples} samples in"
-            f" {len(event.classes)} classes{validation}",
+            f"{event.name} {run.id} on {event.device}: {event.train_samples} samples"
+            f"{what_is_learned(event.task, event.classes)}{validation}",
             *event.report,
             f"{event.epochs} epochs of {event.steps_per_epoch} steps",
         ]

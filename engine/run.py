@@ -229,6 +229,7 @@ def _started(job: Job) -> RunStarted:
         ),
         train_samples=parts.data.train_samples,
         val_samples=parts.data.val_samples,
+        task=parts.data.task,
         classes=parts.data.classes,
         workers=parts.data.workers,
         precision=parts.experiment.train.precision,

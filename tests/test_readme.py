@@ -14,6 +14,7 @@ import torch
 from engine.cli import app, main
 from engine.contract.control import Request, decode
 from engine.contract.problems import InputError
+from engine.contract.tasks import DEFAULT_LOSS
 from engine.contract.toml_file import read
 from engine.parts.loss_build import Targets, build_criterion
 from tests.training import TOP
@@ -81,7 +82,7 @@ def test_the_request_in_the_guide_is_one() -> None:
 def test_the_guides_losses_and_metrics_are_read_and_measured(tmp_path: Path) -> None:
     """Its [[loss]] blocks with its own code beside them, on four samples of three classes."""
     (text,) = (block for block in blocks("toml", GUIDE) if "[[loss]]" in block)
-    (metrics,) = (block for block in blocks("toml", GUIDE) if "[[metric]]" in block)
+    (metrics,) = (block for block in blocks("toml", GUIDE) if "val/f2" in block)
     (code,) = (block for block in blocks("python", GUIDE) if "class TopMargin" in block)
     (tmp_path / "losses.py").write_text(code)
     (tmp_path / "it.toml").write_text(f"{SHORT}\n{text}\n{metrics}")
@@ -105,6 +106,21 @@ def test_the_guides_losses_and_metrics_are_read_and_measured(tmp_path: Path) -> 
     focal = build_criterion(section, ["focal"], targets, 3, tmp_path)
     plain = torch.nn.functional.cross_entropy(output, target)
     assert float(focal(output, [], target, (4.0,)).value) == pytest.approx(float(plain))
+
+
+def test_the_tasks_in_the_guide_have_the_loss_and_the_example_that_it_says() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .*? \| (\w+) \| .*? \| `(\w+\.toml)` \|$", GUIDE, re.M)
+    assert {task: loss for task, loss, _ in rows} == DEFAULT_LOSS
+    for task, _, example in rows:
+        assert read(TOP / "experiments" / example).experiment.task == task
+
+
+def test_the_guides_experiment_of_a_task_is_valid(tmp_path: Path) -> None:
+    (text,) = (block for block in blocks("toml", GUIDE) if "pictures.csv" in block)
+    rest = '[model]\nbackbone = "resnet18"\n[train]\nepochs = 1\n'
+    (tmp_path / "labels.toml").write_text(text + rest)
+    experiment = read(tmp_path / "labels.toml").experiment
+    assert (experiment.task, experiment.checkpoint.better) == ("multilabel", "max")
 
 
 def test_every_benchmark_that_readme_names_is_there() -> None:

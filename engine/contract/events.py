@@ -35,7 +35,8 @@ class Parameters(msgspec.Struct, frozen=True):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
-    """The first event: what is going to happen. `planned_end` is in optimizer steps."""
+    """The first event: what is going to happen. `planned_end` is in optimizer steps. `classes`:
+    the names of the classes, labels or numbers that the `task` is about."""
 
     version: str
     pid: int
@@ -53,6 +54,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     workers: int
     precision: str
     frozen: list[str]
+    task: str = "classification"
     report: list[str] = []  # what was loaded and what is frozen, in words
 
 

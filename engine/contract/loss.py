@@ -51,7 +51,8 @@ class Custom(LossSection):
     activation: Activation = "none"
     """What is applied to the model's raw outputs before."""
     ignore_index: int = -100
-    """Targets of this value don't count in the metrics; your loss sees the targets as they are."""
+    """Targets of this value don't count in the metrics; your loss sees the targets as they are.
+    Default: as a term of torch's beside it, else -100."""
 
     @property
     def added_activation(self) -> Activation:
@@ -143,9 +144,18 @@ def terms(values: dict[str, Any]) -> Any:
     told = (data.get(key) if isinstance(data, dict) else getattr(data, key, None) for key in keys)
     dataset, target, task = told
     default = DEFAULT_LOSS[task_of(dataset, target, task, names)]
-    return [
-        {"name": default, **term}
-        if isinstance(term, dict) and "name" not in term and "target" not in term
-        else term
-        for term in listed
-    ]
+    return [_filled(term, default, _ignored(listed)) for term in listed]
+
+
+def _ignored(listed: list[Any]) -> int | None:
+    """The ignore_index that a term has; the others are checked against it."""
+    given = (term.get("ignore_index") for term in listed if isinstance(term, dict))
+    return next((value for value in given if type(value) is int), None)
+
+
+def _filled(term: Any, default: str, ignored: int | None) -> Any:
+    if not isinstance(term, dict) or "name" in term:
+        return term
+    if "target" not in term:
+        return {"name": default, **term}
+    return term if ignored is None else {"ignore_index": ignored, **term}

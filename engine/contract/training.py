@@ -9,14 +9,18 @@ from pydantic import AfterValidator, Field
 
 from engine.contract.section import Section
 
-# In the names of our own metrics and of torchmetrics'.
-LESS_IS_BETTER = ("loss", "error", "mae", "rmse", "distance", "deviance", "divergence")
-
 
 def _device(value: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,3})?", value):
         raise ValueError(f'"{value}" is no device; write "auto", "cpu", "cuda", "cuda:1" or "mps"')
     return value
+
+
+# In the names of metrics, torchmetrics' and ours. A test holds them against what torchmetrics says.
+LESS_IS_BETTER = (
+    "loss", "error", "mae", "mse", "distance", "divergence", "deviance", "rankedprobability",
+    "eer",
+)  # fmt: skip
 
 
 class Train(Section):
@@ -50,7 +54,8 @@ class Checkpoint(Section):
     monitor: str = "val/loss"
     """The metric that decides which checkpoint is the best. Without validation: train/loss."""
     mode: Literal["min", "max"] | None = None
-    """Whether less or more of it is better. Default: "min" for a loss or an error, else "max"."""
+    """Whether less or more of it is better. Default, by the metric's name: "min" for a loss, an
+    error, a distance or a divergence, else "max"."""
     every: int = Field(default=1, ge=1)
     """Epochs between checkpoints; the last epoch always writes one."""
     every_steps: int | None = Field(default=None, ge=1)

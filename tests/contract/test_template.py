@@ -11,6 +11,7 @@ from engine.contract.data import Data
 from engine.contract.problems import InputError
 from engine.contract.toml_file import read
 from engine.template import OTHER_DATA, OTHERS, SECTIONS, commented, write_new
+from tests.training import TOP
 
 ASSIGNMENT = re.compile(r"# (\w+) = (.+)")
 
@@ -73,6 +74,26 @@ def test_an_example_is_copied_as_it_is(tmp_path: Path) -> None:
     write_new(tmp_path / "mine2.toml", "digits.toml")
     assert read(tmp_path / "mine.toml").experiment.name == "digits"
     assert (tmp_path / "mine.toml").read_text() == (tmp_path / "mine2.toml").read_text()
+
+
+def test_the_code_that_an_example_names_comes_with_it(tmp_path: Path) -> None:
+    answer = write_new(tmp_path / "made" / "mine.toml", "shapes")
+    assert answer["code"] == "drawn.py, losses.py"
+    for name in ("drawn.py", "losses.py"):
+        written = (tmp_path / "made" / name).read_text()
+        assert written == (TOP / "experiments" / name).read_text()
+    again = write_new(tmp_path / "made" / "other.toml", "shapes")
+    assert "code" not in again, "the same code is there already"
+
+
+def test_code_of_ones_own_with_that_name_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "drawn.py").write_text("mine")
+    with pytest.raises(InputError, match="is there already") as caught:
+        write_new(tmp_path / "mine.toml", "shapes")
+    assert caught.value.problems[0].file == tmp_path / "drawn.py"
+    assert "another folder" in caught.value.problems[0].hint
+    assert [path.name for path in tmp_path.iterdir()] == ["drawn.py"]
+    assert (tmp_path / "drawn.py").read_text() == "mine"
 
 
 def test_an_unknown_example_is_told_with_the_nearest(tmp_path: Path) -> None:
