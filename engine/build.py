@@ -230,11 +230,13 @@ def _unmeasured(experiment: Experiment, data: Data) -> Iterator[Problem]:
             )
     for key, monitor in [*named, ("checkpoint.monitor", experiment.checkpoint.monitor)]:
         measured_of, _, column = monitor.removeprefix("val/").partition("/")
-        if experiment.task != "regression" or not column or measured_of not in COLUMN_METRICS:
+        if experiment.task != "regression" or measured_of not in COLUMN_METRICS:
             continue
-        if column not in data.classes or len(data.classes) == 1:
-            measured = ", ".join(f"val/mae/{name}" for name in data.classes)
-            hint = f"there are: {measured}" if len(data.classes) > 1 else 'write "val/mae"'
+        several = len(data.classes) > 1
+        each = column in data.classes if column else measured_of == "r2"
+        if not (each if several else not column):
+            measured = ", ".join(f"val/{measured_of}/{name}" for name in data.classes)
+            hint = f"there are: {measured}" if several else f'write "val/{measured_of}"'
             yield Problem(f'no metric is called "{monitor}"', key, hint)
 
 

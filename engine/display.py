@@ -232,7 +232,7 @@ def ending(event: LastWord, run: RunDirectory) -> str:
     lines.append(f"run              {run.path}")
     if event.best_checkpoint is not None and event.best is not None:
         best = run.path / event.best_checkpoint
-        lines.append(f"best checkpoint  {best}  ({event.best:.4f})")
+        lines.append(f"best checkpoint  {best}  ({event.monitor} {event.best:.4f})")
     if event.last_checkpoint is not None:
         lines.append(f"last checkpoint  {run.path / event.last_checkpoint}")
     return "\n".join(line for line in lines if line)

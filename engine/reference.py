@@ -150,9 +150,10 @@ def _tasks() -> Iterator[str]:
         metrics = ", ".join(f"`val/{name}`" for name in DEFAULT_METRICS[task])
         rows.append((task, loss, metrics, losses))
     yield _markdown(("task", "default loss", "metrics", "losses for it"), rows)
-    columns = " and ".join(f"`val/{name}/COLUMN`" for name in COLUMN_METRICS[:2])
+    columns = ", ".join(f"`val/{name}/COLUMN`" for name in COLUMN_METRICS)
     yield (
-        f"A regression with several columns has each metric for each of them too: {columns}.\n"
+        f"Of a regression with several columns each has its own, {columns}, and `val/r2` is their\n"
+        "mean.\n"
         "With several terms there are `val/loss/TERM` and `train/loss/TERM`.\n"
     )
 

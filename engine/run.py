@@ -199,6 +199,7 @@ def _totals(job: Job, began: float) -> dict[str, Any]:
         "epochs": round(done, 4),
         "seconds": round(time.monotonic() - began, 3),
         "best": None if progress.best is None else finite(progress.best),
+        "monitor": job.parts.monitor,
         "best_checkpoint": "checkpoints/best.pt" if (folder / "best.pt").exists() else None,
         "last_checkpoint": "checkpoints/last.pt" if (folder / "last.pt").exists() else None,
     }
@@ -230,6 +231,7 @@ def _started(job: Job) -> RunStarted:
         train_samples=parts.data.train_samples,
         val_samples=parts.data.val_samples,
         task=parts.data.task,
+        monitor=parts.monitor,
         classes=parts.data.classes,
         workers=parts.data.workers,
         precision=parts.experiment.train.precision,

@@ -87,7 +87,7 @@ def print_runs(runs: Path | None, *, json: bool) -> None:
             row["experiment"],
             row["state"],
             f"{row['epochs_done']}/{row['epochs']}",
-            _number(row["best"]),
+            f"{_number(row['best'])} {row['monitor']}".strip() if row["best"] is not None else "",
             _number(row["loss"]),
             f"{duration(max(0.0, time.time() - row['time']))} ago" if row["time"] else "",
         )
@@ -109,6 +109,7 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         "epochs": state.epochs,
         "loss": state.last_step.loss if state.last_step is not None else None,
         "best": best.metric if best is not None else None,
+        "monitor": state.started.monitor if state.started is not None else "",
         "best_checkpoint": best.path if best is not None else None,
         "metrics": state.validated[-1].metrics if state.validated else {},
         "time": state.last_time,

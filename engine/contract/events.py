@@ -55,6 +55,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     precision: str
     frozen: list[str]
     task: str = "classification"
+    monitor: str = ""  # the metric that decides which checkpoint is the best
     report: list[str] = []  # what was loaded and what is frozen, in words
 
 
@@ -152,6 +153,7 @@ class LastWord(Event, frozen=True, kw_only=True):
     epochs: float  # done
     seconds: float  # of this process
     best: float | None = None
+    monitor: str = ""  # what `best` is of
     best_checkpoint: str | None = None
     last_checkpoint: str | None = None
 

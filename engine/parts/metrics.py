@@ -81,8 +81,8 @@ def _usual(task: Task, classes: int, ignore_index: int) -> dict[str, torchmetric
 
 
 def _regression(columns: Sequence[str]) -> dict[str, torchmetrics.Metric]:
-    """In the original unit. Of several numbers, each has its own, since their units differ; `r2`
-    has no unit, and its mean over them is there too, as `mae` and `rmse` are for one."""
+    """In the original unit. Of several numbers, each has its own, since their units differ; only
+    `r2`, which has none, is there for all of them together too."""
 
     def each(column: int | None) -> dict[str, torchmetrics.Metric]:
         kinds: dict[str, Callable[[], torchmetrics.Metric]] = {
@@ -94,7 +94,7 @@ def _regression(columns: Sequence[str]) -> dict[str, torchmetrics.Metric]:
 
     if len(columns) == 1:
         return each(0)
-    metrics = each(None)
+    metrics = {"r2": each(None)["r2"]}
     for index, column in enumerate(columns):
         metrics |= {f"{name}/{column}": metric for name, metric in each(index).items()}
     return metrics
