@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from engine.build import Parts
+from engine.build import Parts, assemble
 from engine.checkpoint import Keeper, Progress
 from engine.contract.data import Data as DataSection
 from engine.contract.events import Step
@@ -30,13 +30,8 @@ from engine.job import Job
 from engine.loop import train
 from engine.parts.backbones import Built
 from engine.parts.batches import Data, build_data
-from engine.parts.device import build_autocast, build_device, build_scaler
-from engine.parts.freezing import freeze
-from engine.parts.losses import build_criterion
-from engine.parts.metrics import build_metrics
-from engine.parts.optimizers import build_optimizer, group_rates
+from engine.parts.device import build_device
 from engine.parts.randomness import generator
-from engine.parts.schedule import Schedule
 from engine.parts.transforms import Preset
 from engine.recorder import Recorder
 
@@ -154,31 +149,8 @@ def parts_of(digits: Digits, widths: list[int], epochs: int) -> Parts:
         train=section,
         checkpoint=Checkpoint(every=epochs, keep=0),
     )
-    data, device, model = digits.data, build_device(section), network(widths)
-    optimizer = build_optimizer(experiment.optimizer, model)
-    return Parts(
-        experiment=experiment,
-        device=device,
-        data=data,
-        model=model,
-        built=Built(model, [], None),
-        freezing=freeze(model, [], []),
-        criterion=build_criterion(experiment.loss, data.classes, data.train_targets, CLASSES),
-        aux_weight=0.0,
-        optimizer=optimizer,
-        schedule=Schedule(
-            experiment.scheduler,
-            group_rates(optimizer),
-            total_steps=data.batches_per_epoch * epochs,
-            total_epochs=epochs,
-            folder=Path(),
-        ),
-        metrics=build_metrics(CLASSES, experiment.loss.ignore_index, device),
-        autocast=build_autocast(section, device),
-        scaler=build_scaler(section, device),
-        warnings=[],
-        trained=list(model.parameters()),
-    )
+    built = Built(network(widths), [], None)
+    return assemble(experiment, Path(), build_device(section), digits.data, built, CLASSES, [])
 
 
 def with_the_engine(

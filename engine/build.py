@@ -14,17 +14,28 @@ import torch
 from torch import nn
 from torchmetrics import MetricCollection
 
-from engine.contract.backbones import BACKBONES
 from engine.contract.experiment import Experiment
+from engine.contract.model import never_unfrozen
 from engine.contract.problems import InputError, Problem
-from engine.parts.backbones import Built, build_model, preset_of
+from engine.contract.tasks import COLUMN_METRICS
+from engine.parts.backbones import Built, aux_weight, build_model
 from engine.parts.batches import Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
-from engine.parts.freezing import Freezing, freeze
-from engine.parts.losses import Criterion, build_criterion
+from engine.parts.freezing import Freezing
+from engine.parts.loss_build import (
+    Targets,
+    build_criterion,
+    needs_signed,
+    output_problems,
+    outputs_for,
+)
+from engine.parts.losses import Criterion
 from engine.parts.metrics import build_metrics
 from engine.parts.optimizers import build_optimizer, group_rates
+from engine.parts.presets import preset_of
 from engine.parts.schedule import Schedule
+from engine.parts.steps import steps_per_epoch
+from engine.parts.unfreezing import Stages, build_stages
 
 
 @dataclass
@@ -32,25 +43,31 @@ class Parts:
     """All that the loop works with, on its device."""
 
     experiment: Experiment
+    folder: Path  # what relative names of code are relative to
     device: torch.device
     data: Data
     model: nn.Module
     built: Built
-    freezing: Freezing
+    freezing: Freezing  # of this epoch; the loop takes the next one from `stages`
+    stages: Stages
     criterion: Criterion
-    aux_weight: float
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     metrics: MetricCollection
     autocast: AbstractContextManager[object]
     scaler: torch.amp.GradScaler
     warnings: list[Problem]
-    trained: list[nn.Parameter]
+    trained: list[nn.Parameter]  # at any time: what the optimizer knows
 
     @cached_property
     def needs_closure(self) -> bool:
         """L-BFGS alone evaluates the loss by itself, several times a step."""
         return isinstance(self.optimizer, torch.optim.LBFGS)
+
+    @cached_property
+    def probabilities(self) -> bool:
+        """Whether metrics may look at more than the highest class."""
+        return bool(self.experiment.metric)
 
     @property
     def monitor(self) -> str:
@@ -59,17 +76,15 @@ class Parts:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps: the last one of an epoch may take fewer batches."""
         return steps_per_epoch(self.data.batches_per_epoch, self.experiment.train.accumulate)
 
 
-def steps_per_epoch(batches: int, accumulate: int) -> int:
-    return -(-batches // accumulate)
-
-
-def build(experiment: Experiment, folder: Path, *, pretrained: bool = True) -> Parts:
+def build(
+    experiment: Experiment, folder: Path, *, pretrained: bool = True, refetch: bool = False
+) -> Parts:
     """Build everything. `folder` is what relative names of code are relative to. `pretrained`
-    false leaves the weights out, for a checkpoint to bring them.
+    false leaves the weights out, for a checkpoint to bring them; `refetch` downloads damaged ones
+    again.
 
     Raises InputError with what every part found that could be looked at.
     """
@@ -82,54 +97,94 @@ def build(experiment: Experiment, folder: Path, *, pretrained: bool = True) -> P
         seed=experiment.seed,
         folder=folder,
         pin_memory=device.type == "cuda",
+        task=experiment.task,
+        ignore_index=experiment.ignore_index,
     )
     try:
-        return _build(experiment, folder, device, data, pretrained)
+        problems = list(_unmeasured(experiment, data))
+        outputs = outputs_of(experiment, data.classes)
+        built = _model(experiment, data, outputs, folder, pretrained, refetch, problems)
+        return assemble(experiment, folder, device, data, built, outputs, problems)
     except BaseException:
         data.close()
         raise
 
 
-def _build(
-    experiment: Experiment, folder: Path, device: torch.device, data: Data, pretrained: bool
+def outputs_of(experiment: Experiment, classes: list[str]) -> int:
+    """As the file says, else what the data and the loss need."""
+    needed = outputs_for(experiment.loss, experiment.task, len(classes))
+    return experiment.model.outputs or needed
+
+
+def assemble(
+    experiment: Experiment,
+    folder: Path,
+    device: torch.device,
+    data: Data,
+    built: Built | None,
+    outputs: int,
+    problems: list[Problem],
 ) -> Parts:
-    problems = list(_unmeasured(experiment, data))
-    criterion = None
-    outputs = experiment.model.outputs or len(data.classes)
+    """What trains a built model on some data. `problems`: what was found so far; `built` is None
+    where the model is among it. Raises InputError with these and its own."""
+    criterion = metrics = stages = None
     try:
-        criterion = build_criterion(experiment.loss, data.classes, data.train_targets, outputs)
+        criterion = build_criterion(
+            experiment.loss,
+            experiment.term_titles,
+            _targets(experiment, data),
+            outputs,
+            folder,
+            aux_weight=aux_weight(experiment.model),
+            standardize=experiment.data.standardize,
+        )
     except InputError as error:
         problems += error.problems
-    built, freezing = _model(experiment, data, outputs, folder, pretrained, problems)
-    if problems or built is None or freezing is None or criterion is None:
+    try:
+        index, sections = experiment.ignore_index, experiment.metric
+        metrics = build_metrics(experiment.task, data.classes, outputs, index, device, sections)
+    except InputError as error:
+        problems += error.problems
+    if built is not None:
+        try:
+            stages = build_stages(built.model, experiment.model, built.heads)
+        except InputError as error:
+            problems += error.problems
+    if problems or built is None or stages is None or criterion is None or metrics is None:
         raise InputError(*problems)
     model = built.model.to(device)
-    optimizer = build_optimizer(experiment.optimizer, model)
+    optimizer = build_optimizer(experiment.optimizer, model)  # over all that will ever train
+    trained = [p for p in model.parameters() if p.requires_grad]
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
-    schedule = Schedule(
-        experiment.scheduler,
-        group_rates(optimizer),
-        total_steps=per_epoch * experiment.train.epochs,
-        total_epochs=experiment.train.epochs,
-        folder=folder,
-    )
+    schedule = Schedule.of(experiment, group_rates(optimizer), per_epoch, folder)
     schedule.apply(optimizer)
     return Parts(
         experiment=experiment,
+        folder=folder,
         device=device,
         data=data,
         model=model,
         built=built,
-        freezing=freezing,
+        freezing=stages.enter(0),
+        stages=stages,
         criterion=criterion.to(device),
-        aux_weight=BACKBONES[experiment.model.backbone].aux_weight or 0.0,
         optimizer=optimizer,
         schedule=schedule,
-        metrics=build_metrics(outputs, experiment.loss.ignore_index, device),
+        metrics=metrics,
         autocast=build_autocast(experiment.train, device),
         scaler=build_scaler(experiment.train, device),
         warnings=list(_warnings(experiment, data)),
-        trained=[p for p in model.parameters() if p.requires_grad],
+        trained=trained,
+    )
+
+
+def _targets(experiment: Experiment, data: Data) -> Targets:
+    return Targets(
+        experiment.task,
+        data.classes,
+        data.train_targets,
+        lambda: data.target_counts,
+        experiment.ignore_index,
     )
 
 
@@ -139,73 +194,69 @@ def _model(
     outputs: int,
     folder: Path,
     pretrained: bool,
+    refetch: bool,
     problems: list[Problem],
-) -> tuple[Built | None, Freezing | None]:
-    if outputs < len(data.classes):
-        problems.append(
-            Problem(
-                f"{outputs} outputs for {len(data.classes)} classes",
-                "model.outputs",
-                "leave it out: the head gets an output for each class",
-            )
-        )
-        return None, None
+) -> Built | None:
+    found = list(output_problems(experiment.loss, experiment.task, data.classes, outputs))
+    problems += found
+    if found:
+        return None
     try:
-        built = build_model(experiment.model, outputs, folder, pretrained=pretrained)
-        section = experiment.model
-        return built, freeze(built.model, section.freeze, built.heads, section.freeze_norm)
+        return build_model(
+            experiment.model,
+            outputs,
+            folder,
+            pretrained=pretrained,
+            refetch=refetch,
+            signed=needs_signed(experiment.loss, experiment.task, outputs),
+        )
     except InputError as error:
         problems += error.problems
-        return None, None
+        return None
 
 
 def _unmeasured(experiment: Experiment, data: Data) -> Iterator[Problem]:
     """A plateau that waits for a metric that nobody measures would never act."""
-    for position, section in enumerate(experiment.scheduler):
-        monitor = getattr(section, "monitor", "train/loss")
+    named = [
+        (f"scheduler.{position}.monitor", getattr(section, "monitor", "train/loss"))
+        for position, section in enumerate(experiment.scheduler)
+    ]
+    for key, monitor in named:
         if monitor.startswith("val/") and data.val_samples == 0:
             yield Problem(
                 f"{monitor} is never measured: there are no validation samples",
-                f"scheduler.{position}.monitor",
+                key,
                 'write val = 0.2 under [data], or monitor = "train/loss"',
             )
+    for key, monitor in [*named, ("checkpoint.monitor", experiment.checkpoint.monitor)]:
+        measured_of, _, column = monitor.removeprefix("val/").partition("/")
+        if experiment.task != "regression" or measured_of not in COLUMN_METRICS:
+            continue
+        several = len(data.classes) > 1
+        each = column in data.classes if column else measured_of == "r2"
+        if not (each if several else not column):
+            measured = ", ".join(f"val/{measured_of}/{name}" for name in data.classes)
+            hint = f"there are: {measured}" if several else f'write "val/{measured_of}"'
+            yield Problem(f'no metric is called "{monitor}"', key, hint)
 
 
-def _warnings(experiment: Experiment, data: Data) -> list[Problem]:
-    """What is legal and perhaps not meant."""
-    found = []
-    counts = torch.bincount(
-        data.train_targets[data.train_targets >= 0], minlength=len(data.classes)
-    )
-    empty = [name for name, count in zip(data.classes, counts.tolist(), strict=False) if not count]
-    if empty:
-        found.append(
-            Problem(
-                f"no training sample is of: {', '.join(empty[:8])}",
-                "data.train",
-                "these classes can't be learned; with balanced weights theirs is 0",
-                severity="warning",
-            )
-        )
+def _warnings(experiment: Experiment, data: Data) -> Iterator[Problem]:
+    """What is legal and perhaps not meant; what a look at the data tells is `check`'s."""
+    yield from never_unfrozen(experiment.model, experiment.train.epochs)
     if experiment.model.weights == "none" and experiment.model.freeze:
-        found.append(
-            Problem(
-                "frozen layers of random weights: nothing was learned that could be kept",
-                "model.freeze",
-                'write weights = "DEFAULT" or a file under [model], or take freeze out',
-                severity="warning",
-            )
+        yield Problem(
+            "frozen layers of random weights: nothing was learned that could be kept",
+            "model.freeze",
+            'write weights = "DEFAULT" or a file under [model], or take freeze out',
+            severity="warning",
         )
     if data.val_samples == 0:
-        found.append(
-            Problem(
-                "no validation: the best checkpoint is decided by train/loss",
-                "data.val",
-                "write val = 0.2 to keep a fifth of the training samples for it",
-                severity="warning",
-            )
+        yield Problem(
+            "no validation: the best checkpoint is decided by train/loss",
+            "data.val",
+            "write val = 0.2 to keep a fifth of the training samples for it",
+            severity="warning",
         )
-    return found
 
 
 def seed_everything(seed: int) -> None:

@@ -1,69 +1,63 @@
-"""What can be found out before training: everything is built, and one real batch goes through."""
+"""What can be found out before training, all at once: everything is built, the targets are looked
+at, the chain is planned, and one real batch goes through a step that is then undone."""
 
 from __future__ import annotations
 
-import math
-
-import torch
-
 from engine.build import Parts
-from engine.contract.backbones import BACKBONES
-from engine.contract.problems import InputError, Problem
+from engine.chain_surprises import chain_problems
+from engine.check_memory import memory_problems
+from engine.check_step import step_problems
+from engine.check_targets import target_problems
+from engine.contract.problems import InputError, Problem, RunError
 from engine.contract.toml_file import ExperimentFile
-from engine.loop import batch_loss
-from engine.parts.batches import Batch
+from engine.lr import skeleton_rates, steps_of_data
 from engine.run import build_located
 
 
-def check(file: ExperimentFile) -> list[Problem]:
-    """Every problem and warning that building and one batch can show. Trains nothing."""
+def check(file: ExperimentFile, *, refetch: bool = False) -> list[Problem]:
+    """Every error and warning. Trains nothing."""
     try:
-        parts = build_located(file)
+        parts = build_located(file, refetch=refetch)
     except InputError as error:
-        return list(error.problems)
+        more = file.locate(_chain_alone(file))
+        return [*error.problems, *(problem for problem in more if problem not in error.problems)]
     try:
-        found = _first_batch(parts)
+        return [*file.locate(check_parts(parts)), *parts.warnings]
     finally:
         parts.data.close()
-    return [*file.locate(found), *parts.warnings]
 
 
-def _first_batch(parts: Parts) -> list[Problem]:
-    batch = next(iter(parts.data.train_batches(0)))
-    if batch.unreadable:
-        bad = batch.unreadable[0]
-        skipped = parts.experiment.data.skip_unreadable
-        return [
-            Problem(
-                f"{bad.name} can't be read as an image: {bad.error}",
-                "data.root",
-                "repair or delete it; or write skip_unreadable = true to go on without such files",
-                severity="warning" if skipped else "error",
-            )
-        ]
-    return _forward_and_backward(parts, batch)
+def check_parts(parts: Parts) -> list[Problem]:
+    """What building doesn't show, without lines. The parts are as before, to the last bit, and the
+    batch that was read is the first that training gets.
+
+    Costs a forward and backward of one batch and of a few validation samples.
+    """
+    found = target_problems(parts)
+    groups, per_epoch = parts.schedule.groups, parts.steps_per_epoch
+    found += chain_problems(parts.experiment, groups, per_epoch, parts.folder)
+    found += _memory(parts)
+    # A batch that is too large would end this process, and one whose targets are wrong only shows
+    # as an assertion on a GPU, which can't be used any more then.
+    if not any(problem.severity == "error" for problem in found):
+        found += step_problems(parts)
+    return found
 
 
-def _forward_and_backward(parts: Parts, batch: Batch) -> list[Problem]:
-    """The batch through model, loss and backward, in training mode as the loop does it."""
-    count = parts.criterion.count(batch.targets)
-    if count == 0:
-        return []
-    parts.freezing.train_mode(parts.model)
+def _memory(parts: Parts) -> list[Problem]:
     try:
-        loss = batch_loss(parts, batch, count)
-        loss.backward()  # type: ignore[no-untyped-call]
-        value = float(loss.detach())
-    except torch.OutOfMemoryError:
-        size = parts.experiment.data.batch_size
-        hint = f"batch_size = {max(1, size // 2)} and train.accumulate = 2 make the same step"
-        return [Problem(f"a batch of {size} doesn't fit into {parts.device}", "data", hint)]
-    except (RuntimeError, ValueError) as error:
-        row = BACKBONES[parts.experiment.model.backbone]
-        message = f"{row.name} can't take the first batch, {tuple(batch.inputs.shape)}: {error}"
-        hint = f"{row.name} takes images from {row.smallest} px on"
-        return [Problem(message, "data.image_size", hint)]
-    if not math.isfinite(value):
-        hint = 'look at the weights file, or start with weights = "none"'
-        return [Problem(f"the loss of the first batch is {value}", "loss", hint)]
-    return []
+        batches = parts.data.first_batches(1)
+    except RunError:  # the step tells it
+        return []
+    if not batches or batches[0].inputs.ndim != 4:
+        return []
+    return list(memory_problems(parts, batches[0]))
+
+
+def _chain_alone(file: ExperimentFile) -> list[Problem]:
+    """Where building failed, of what needs no parts."""
+    try:
+        rates, steps = skeleton_rates(file), steps_of_data(file)
+    except InputError:  # told by building already
+        return []
+    return chain_problems(file.experiment, rates, steps, file.folder)

@@ -54,6 +54,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks; don't cap
 Detach = Annotated[
     bool, typer.Option("--detach", help="Train in a session of its own; print the run's id.")
 ]
+Refetch = Annotated[
+    bool, typer.Option("--refetch", help="Download the weights again if their file is damaged.")
+]
 Hidden = Annotated[Path | None, typer.Option("--into", hidden=True)]
 
 
@@ -65,6 +68,7 @@ def run(
     runs: Runs = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with this run.")] = None,
     detach: Detach = False,
+    refetch: Refetch = False,
     json: Json = False,
     debug: Debug = False,
     into: Hidden = None,
@@ -73,7 +77,7 @@ def run(
     from engine.commands import Launch, find, train_file
 
     overrides = [*set_, *([f"train.device={device}"] if device else [])]
-    launch = Launch(runs=runs, detach=detach, json=json, debug=debug, into=into)
+    launch = Launch(runs, detach, json, debug, into, refetch)
     earlier = find(resume, runs) if resume else None
     raise typer.Exit(train_file(file.absolute(), overrides, earlier, launch))
 
@@ -102,11 +106,34 @@ def resume(
 
 
 @app.command()
-def check(file: File, set_: Set = [], json: Json = False) -> None:  # noqa: B006
+def check(
+    file: File,
+    set_: Set = [],  # noqa: B006
+    refetch: Refetch = False,
+    json: Json = False,
+) -> None:
     """Every problem of an experiment, without training."""
     from engine.commands import check_file
 
-    raise typer.Exit(check_file(file, set_, json=json))
+    raise typer.Exit(check_file(file, set_, json=json, refetch=refetch))
+
+
+@app.command()
+def lr(
+    file: File,
+    set_: Set = [],  # noqa: B006
+    steps_per_epoch: Annotated[
+        int | None, typer.Option(min=1, help="Take this many; then no data is needed.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar='"1.0,0.9,…"', help="What a plateau sees, an epoch each.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """The planned learning rate of every group for every step."""
+    from engine.lr import lr_of_file
+
+    raise typer.Exit(lr_of_file(file, set_, steps_per_epoch, metric, json=json))
 
 
 @app.command()
@@ -157,6 +184,25 @@ def show(run: Run, runs: Runs = None, json: Json = False) -> None:
 
 
 @app.command()
+def hardest(
+    run: Run,
+    epoch: Annotated[
+        int | None, typer.Option(min=1, help="From 1. Default: the last; as JSON, all of them.")
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option(min=0, help="Samples to list: 20, at most the 100 kept.")
+    ] = None,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """The loss of each class and the hardest samples, of a run with reduction = "none"."""
+    from engine.commands import find
+    from engine.hardest import print_hardest
+
+    print_hardest(find(run, runs), epoch, most, json=json)
+
+
+@app.command()
 def devices(json: Json = False) -> None:
     """What there is to train on, with its free memory and who uses it."""
     from engine.tables import print_devices
@@ -173,6 +219,23 @@ def backbones(
     from engine.tables import print_backbones
 
     print_backbones(name, json=json)
+
+
+@app.command()
+def layers(
+    named: Annotated[
+        str, typer.Argument(metavar="FILE-or-BACKBONE", help="An experiment, or a backbone.")
+    ],
+    depth: Annotated[
+        int | None, typer.Option(min=0, help="The deepest level to show. Default: all.")
+    ] = None,
+    set_: Set = [],  # noqa: B006
+    json: Json = False,
+) -> None:
+    """The module tree: shapes, parameters, what is frozen, group and learning rate."""
+    from engine.layers import print_layers
+
+    print_layers(named, set_, depth, json=json)
 
 
 @app.command()

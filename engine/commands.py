@@ -22,18 +22,21 @@ from engine.launch import detach, end_now, stop
 from engine.printing import print_problems
 
 if TYPE_CHECKING:
+    from engine.build import Parts
     from engine.control import Control
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How an engine is started. `into`: the directory that a detaching parent has made."""
+    """How an engine is started. `into`: the directory that a detaching parent has made; `refetch`:
+    damaged weights are downloaded again."""
 
     runs: Path | None
     detach: bool
     json: bool
     debug: bool
     into: Path | None
+    refetch: bool = False
 
 
 def find(reference: str, runs: Path | None) -> RunDirectory:
@@ -65,6 +68,7 @@ def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch
     arguments = ["run", str(file.path), "--into", str(run.path)]
     for override in file.overrides:
         arguments += ["--set", override]
+    arguments += ["--refetch"] if launch.refetch else []
     if earlier is not None:
         arguments += ["--resume", str(earlier.path)]
     pid = detach(run, arguments, new=earlier is None)
@@ -91,7 +95,7 @@ def _begin(file: ExperimentFile, launch: Launch) -> int:
     from engine import run as engine
     from engine.control import Control
 
-    parts = engine.build_located(file)
+    parts = _checked(engine.build_located(file, refetch=launch.refetch), file)
     try:
         run = RunDirectory(launch.into) if launch.into else _create(file, launch)
     except InputError:
@@ -99,6 +103,22 @@ def _begin(file: ExperimentFile, launch: Launch) -> int:
         raise
     control = Control(run)
     return _shown(run, control, launch, lambda: engine.start(run, parts, control), resumed=False)
+
+
+def _checked(parts: Parts, file: ExperimentFile) -> Parts:
+    """As `ptrain check`, with the batch that training then begins with. Warnings become the run's;
+    raises InputError with everything found where there is an error."""
+    from engine.check import check_parts
+
+    try:
+        found = file.locate(check_parts(parts))
+        if any(problem.severity == "error" for problem in found):
+            raise InputError(*found, *parts.warnings)
+    except BaseException:
+        parts.data.close()
+        raise
+    parts.warnings += found
+    return parts
 
 
 def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:
@@ -134,12 +154,12 @@ def _shown(
                 return train()
 
 
-def check_file(path: Path, overrides: list[str], *, json: bool) -> int:
+def check_file(path: Path, overrides: list[str], *, json: bool, refetch: bool = False) -> int:
     """Print every problem. The exit code is 2 where there is one; warnings alone don't count."""
     file = read(path, overrides)
     from engine.check import check
 
-    found = check(file)
+    found = check(file, refetch=refetch)
     errors = [problem for problem in found if problem.severity == "error"]
     print_problems(found, json=json)
     if not errors and not json:

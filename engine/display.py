@@ -28,6 +28,7 @@ from engine.contract.events import (
     RunResumed,
     RunStarted,
     RunStopped,
+    Unfrozen,
     Validated,
     Warned,
 )
@@ -69,7 +70,8 @@ class Screen:
     def __init__(self, run: RunDirectory, out: IO[str], *, from_start: bool = True) -> None:
         self.run, self.state = run, RunState()
         self.events, self.log = Follower(run.events), Follower(run.console)
-        self.console = Console(file=out, highlight=False, soft_wrap=True)
+        # Without markup: "[model]" and "layer[23]" are a person's words and no styles.
+        self.console = Console(file=out, highlight=False, soft_wrap=True, markup=False)
         self.live: Live | None = None
         self.ended = False
         if not from_start:
@@ -115,8 +117,14 @@ class Screen:
                 )
             case Validated():
                 self.console.print(validation_line(event, self.state.epochs))
+            case Unfrozen():
+                self.console.print(
+                    f"epoch {event.epoch + 1}/{self.state.epochs}  from here on trains too:"
+                    f" {', '.join(event.layers)}  ({event.trainable:,} parameters in all)"
+                )
             case Warned():
-                self.console.print(f"[yellow]warning:[/] {event.what}  {event.remedy}")
+                told = f" {event.what}  {event.remedy}"
+                self.console.print(Text.assemble(("warning:", "yellow"), told))
             case RequestDone():
                 self.console.print(f"{event.request}: {event.outcome}")
             case LastWord():
@@ -190,12 +198,23 @@ def validation_line(event: Validated, epochs: int) -> str:
     return f"epoch {event.epoch + 1}/{epochs}  step {event.step}  {numbers}{asked}"
 
 
+def what_is_learned(task: str, names: list[str]) -> str:
+    """What follows the number of samples: ` in 2 classes`, ` with 2 numbers: angle, radius`."""
+    if task == "classification":
+        return f" in {len(names)} classes"
+    if task == "segmentation":
+        return f" with pixels in {len(names)} classes"
+    kind = "label" if task == "multilabel" else "number"
+    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return f" with {len(names)} {kind}{'s' if len(names) != 1 else ''}: {shown}"
+
+
 def _beginning(event: RunStarted, run: RunDirectory) -> str:
-    validation = f", {event.val_samples} to validate on" if event.val_samples else ""
+    validation = f"; {event.val_samples} to validate on" if event.val_samples else ""
     return "\n".join(
         [
-            f"{event.name} {run.id} on {event.device}: {event.train_samples} samples in"
-            f" {len(event.classes)} classes{validation}",
+            f"{event.name} {run.id} on {event.device}: {event.train_samples} samples"
+            f"{what_is_learned(event.task, event.classes)}{validation}",
             *event.report,
             f"{event.epochs} epochs of {event.steps_per_epoch} steps",
         ]
@@ -213,7 +232,7 @@ def ending(event: LastWord, run: RunDirectory) -> str:
     lines.append(f"run              {run.path}")
     if event.best_checkpoint is not None and event.best is not None:
         best = run.path / event.best_checkpoint
-        lines.append(f"best checkpoint  {best}  ({event.best:.4f})")
+        lines.append(f"best checkpoint  {best}  ({event.monitor} {event.best:.4f})")
     if event.last_checkpoint is not None:
         lines.append(f"last checkpoint  {run.path / event.last_checkpoint}")
     return "\n".join(line for line in lines if line)

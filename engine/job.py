@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from engine.build import Parts
 from engine.checkpoint import Keeper, Progress
-from engine.contract.events import Validated, finite, non_finite
+from engine.contract.events import Unfrozen, Validated, finite, non_finite
+from engine.contract.samples import ClassLoss, EpochSamples, HardSample, append_samples
 from engine.control import Control
 from engine.recorder import Recorder
 
@@ -52,3 +54,62 @@ def record_validation(
             requested=requested,
         )
     )
+
+
+def enter_stage(job: Job) -> None:
+    """Let train what [[model.unfreeze]] says of this epoch, and write when that begins.
+
+    In the middle of an epoch, where a run may be resumed, nothing is new.
+    """
+    parts, progress = job.parts, job.progress
+    parts.freezing = parts.stages.enter(progress.epoch)
+    stage = parts.stages.beginning(progress.epoch)
+    if stage is None or progress.batch > 0:
+        return
+    if parts.needs_closure:
+        # L-BFGS's history holds no curvature of what was frozen: its next step would be unscaled.
+        parts.optimizer.state.clear()
+    job.recorder.write(
+        Unfrozen(
+            time=job.recorder.clock(),
+            step=progress.step,
+            epoch=progress.epoch,
+            layers=stage.layers,
+            trainable=stage.freezing.trainable_count,
+        )
+    )
+
+
+HARDEST = 100  # samples of an epoch that are named in its line of samples.jsonl
+
+
+def record_samples(job: Job) -> None:
+    """With reduction = "none": a line of samples.jsonl, of the epoch that ends.
+
+    An epoch that is done again after a crash has two lines, of which the last one counts.
+    """
+    kept, data = job.recorder.epoch_samples, job.parts.data
+    if not kept.indices:
+        return
+    order = sorted(range(len(kept.losses)), key=lambda place: _hardness(kept.losses[place]))
+    rows = [
+        HardSample(data.sample_name(kept.indices[place]), kept.losses[place])
+        for place in order[:HARDEST]
+        if math.isfinite(kept.losses[place])
+    ]
+    sums = zip(data.classes, kept.class_totals, kept.class_counts, strict=False)
+    classes = [
+        ClassLoss(name, total / count if count else None, count) for name, total, count in sums
+    ]
+    epoch = EpochSamples(job.progress.epoch, job.progress.step, classes, rows)
+    try:
+        append_samples(job.keeper.run, epoch)
+    except OSError as error:
+        where = job.keeper.run.samples
+        remedy = "make room on that disk; the training goes on"
+        job.recorder.warn(f"no line for this epoch: {error.strerror}", str(where), remedy)
+
+
+def _hardness(loss: float) -> float:
+    """The hardest first; a sample of which nothing counts, last."""
+    return -loss if math.isfinite(loss) else math.inf

@@ -8,8 +8,7 @@ by the epoch, the plateau among them. Only this file knows the order of things.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,11 +16,13 @@ from torch import Tensor
 
 from engine.build import Parts
 from engine.contract.problems import RunError
-from engine.evaluate import check_readable, evaluate
-from engine.job import Ending, Job, record_validation
+from engine.epoch_losses import Kept
+from engine.evaluate import check_readable, evaluate, losses
+from engine.job import Ending, Job, enter_stage, record_samples, record_validation
 from engine.parts.backbones import main_and_auxiliary
 from engine.parts.batches import Batch
-from engine.recorder import EpochLoss, StepRecord
+from engine.parts.losses import BatchLoss, Counts
+from engine.recorder import StepRecord
 from engine.requests import Answers
 from engine.saving import checked_flush, raise_non_finite, raise_unwritten, save_epoch, save_last
 
@@ -29,13 +30,20 @@ SMALLEST_SCALE = 2.0**-14  # torch begins with 2**16 and halves: thirty overflow
 
 
 class Window(NamedTuple):
-    """The batches of one optimizer step, and the denominators of their losses.
+    """The batches of one optimizer step, and the denominators of their losses, one a term.
 
-    A batch whose every target is ignored has count 0 and is left out: its mean loss is 0/0.
+    A batch whose every target is ignored has counts 0 and is left out: its mean loss is 0/0.
     """
 
     batches: list[Batch]
-    counts: list[float]
+    counts: list[Counts]
+
+    @property
+    def denominators(self) -> Counts:
+        """Of all batches together."""
+        if len(self.counts) == 1:
+            return self.counts[0]
+        return tuple(map(sum, zip(*self.counts, strict=True)))
 
     @property
     def samples(self) -> list[int]:
@@ -56,13 +64,14 @@ def train(job: Job) -> Ending:
     metrics: dict[str, float] = {}
 
     while progress.epoch < job.epochs:
+        enter_stage(job)  # what [[model.unfreeze]] lets train from this epoch on
         parts.freezing.train_mode(parts.model)
 
         for window in windows(job):
-            count = sum(window.counts)
+            count = window.denominators
             lr = schedule.lrs
             loss, skipped = None, None
-            if count > 0:
+            if any(count):
                 loss, skipped = optimizer_step(parts, window, count)
                 progress.scaler_skipped += skipped is not None
             else:
@@ -73,12 +82,14 @@ def train(job: Job) -> Ending:
                 StepRecord(
                     progress.step,
                     progress.epoch,
-                    loss,
+                    loss.value if loss is not None else None,
                     count,
                     window.samples,
                     lr,
                     recorder.clock(),
                     skipped,
+                    loss.terms if loss is not None else None,
+                    loss.samples if loss is not None else (),
                 )
             )
             progress.step += 1
@@ -92,17 +103,18 @@ def train(job: Job) -> Ending:
 
         checked_flush(job)  # the loop's first wait for the device since the epoch began
         began = time.monotonic()
-        metrics = {"train/loss": recorder.epoch_loss.mean}
+        metrics = losses(parts, "train", recorder.epoch_loss.means(len(parts.criterion.terms)))
         if _validation_is_due(job):
             validation = evaluate(parts, job.control.stop_pending)
             if validation is None and (reason := answers.give()):
                 return stop(job, reason)
             metrics.update(validation or {})
         record_validation(job, metrics, time.monotonic() - began)
+        record_samples(job)
         if schedule.epoch_end(metrics):
             schedule.apply(optimizer)
         progress.epoch, progress.batch = progress.epoch + 1, 0
-        recorder.epoch_loss = EpochLoss()
+        recorder.new_epoch()
         save_epoch(job, metrics)
         if job.stop_after_epoch and progress.epoch < job.epochs:
             return Ending(metrics, "stop was asked for after the epoch")
@@ -112,15 +124,30 @@ def train(job: Job) -> Ending:
     return Ending(metrics)
 
 
-def optimizer_step(parts: Parts, window: Window, count: float) -> tuple[Tensor, str | None]:
+class StepLoss(NamedTuple):
+    """The loss of a step, without its graph, on the device: (), and (terms,) where there are
+    several. `samples`: what reduction = "none" keeps of each of its batches."""
+
+    value: Tensor
+    terms: Tensor | None
+    samples: Sequence[Kept]
+
+
+def optimizer_step(parts: Parts, window: Window, count: Counts) -> tuple[StepLoss, str | None]:
     """One step of the optimizer on a window of batches, whose losses together divide by `count`.
 
-    Returns the loss, a tensor of shape () on the device, and why the step was skipped, if it was.
+    Returns the loss, and why the step was skipped, if it was.
     """
     optimizer, scaler = parts.optimizer, parts.scaler
-    if parts.needs_closure:  # L-BFGS evaluates the loss several times a step, and gives the first
-        first = optimizer.step(partial(gradients, parts, window, count))  # type: ignore[arg-type]
-        return torch.as_tensor(first).detach(), None
+    if parts.needs_closure:  # L-BFGS evaluates the loss several times a step
+        evaluated: list[StepLoss] = []
+
+        def closure() -> Tensor:
+            evaluated.append(gradients(parts, window, count))
+            return evaluated[-1].value
+
+        optimizer.step(closure)  # type: ignore[arg-type]
+        return evaluated[0], None
 
     loss = gradients(parts, window, count)
     if not scaler.is_enabled():
@@ -141,38 +168,42 @@ def optimizer_step(parts: Parts, window: Window, count: float) -> tuple[Tensor, 
     return loss, "fp16 gradients overflowed"
 
 
-def gradients(parts: Parts, window: Window, count: float) -> Tensor:
-    """Zero, forward, loss, backward, clip: what the optimizer then steps on.
-
-    Returns the loss without its graph, a tensor of shape () on the device.
-    """
+def gradients(parts: Parts, window: Window, count: Counts) -> StepLoss:
+    """Zero, forward, loss, backward, clip: what the optimizer then steps on."""
     parts.optimizer.zero_grad(set_to_none=True)
-    total: Tensor | None = None
+    several = len(window.batches) > 1
+    found: list[BatchLoss] = []
+    kept: list[Kept] = []
     for batch, batch_count in zip(window.batches, window.counts, strict=True):
-        if batch_count == 0:
+        if not any(batch_count):
             continue
-        loss = batch_loss(parts, batch, batch_count)
-        if len(window.batches) > 1:
-            loss = loss * parts.criterion.share(batch_count, count)
-        parts.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        total = loss.detach() if total is None else total + loss.detach()
+        loss = batch_loss(parts, batch, batch_count, count if several else None)
+        parts.scaler.scale(loss.value).backward()  # type: ignore[no-untyped-call]
+        found.append(loss._replace(value=loss.value.detach()))
+        if loss.samples is not None:
+            kept.append((batch.indices, loss.samples))
     clip = parts.experiment.train.clip_norm
     if clip is not None:
         parts.scaler.unscale_(parts.optimizer)
         torch.nn.utils.clip_grad_norm_(parts.trained, clip)
-    assert total is not None, "a window with a count has a batch with one"
-    return total
+    total, terms = found[0].value, found[0].terms
+    for loss in found[1:]:
+        total = total + loss.value
+        terms = terms + loss.terms if terms is not None and loss.terms is not None else None
+    return StepLoss(total, terms, kept)
 
 
-def batch_loss(parts: Parts, batch: Batch, count: float) -> Tensor:
-    """Forward and loss of one batch: a tensor of shape () with its graph."""
+def batch_loss(
+    parts: Parts, batch: Batch, count: Counts, window: Counts | None = None
+) -> BatchLoss:
+    """Forward and loss of one batch, its share of the step's where `window` is the step's count."""
     inputs = batch.inputs.to(parts.device, non_blocking=True)
     targets = batch.targets.to(parts.device, non_blocking=True)
     with parts.autocast:
         output, auxiliary = main_and_auxiliary(parts.model(inputs))
-        loss: Tensor = parts.criterion(output, targets, count)
-        for extra in auxiliary:
-            loss = loss + parts.aux_weight * parts.criterion(extra, targets, count)
+    # In full precision, as autocast itself computes losses; it would refuse BCELoss.
+    auxiliary = [extra.float() for extra in auxiliary]
+    loss: BatchLoss = parts.criterion(output.float(), auxiliary, targets, count, window)
     return loss
 
 
@@ -186,10 +217,10 @@ def windows(job: Job) -> Iterator[Window]:
             note_unreadable(job, batch)
         batches.append(batch)
         if len(batches) == accumulate:
-            yield Window(batches, [parts.criterion.count(b.targets) for b in batches])
+            yield Window(batches, [parts.criterion.counts(b.targets) for b in batches])
             batches = []
     if batches:
-        yield Window(batches, [parts.criterion.count(b.targets) for b in batches])
+        yield Window(batches, [parts.criterion.counts(b.targets) for b in batches])
 
 
 def note_all_ignored(job: Job) -> str:
@@ -218,9 +249,7 @@ def note_unreadable(job: Job, batch: Batch) -> None:
 
 
 def _validation_is_due(job: Job) -> bool:
-    every = job.parts.experiment.train.validate_every
-    done = job.progress.epoch + 1
-    return done % every == 0 or done == job.epochs
+    return job.parts.experiment.train.validates(job.progress.epoch, job.epochs)
 
 
 def _every_steps(job: Job) -> bool:

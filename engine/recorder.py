@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 import torch
@@ -22,6 +23,8 @@ from engine.contract.devices import device_usage
 from engine.contract.events import Event, Step, System, Warned, encode, finite, non_finite
 from engine.contract.problems import RunError
 from engine.contract.run_directory import RunDirectory
+from engine.epoch_losses import EpochLoss, EpochSamples, Kept
+from engine.parts.losses import Counts
 
 FLUSH_SECONDS = 0.1
 SYSTEM_SECONDS = 5.0
@@ -31,30 +34,21 @@ SYSTEM_SECONDS = 5.0
 class StepRecord:
     """A step as the loop hands it over. `loss` is a tensor of shape (), still on the device.
 
-    `count` is what the loss counts for in the epoch's mean. `loss` is None where no optimizer
-    step was taken.
+    `count` is what each term counts for in the epoch's mean. `loss` is None where no optimizer
+    step was taken. `terms`: (terms,), where there are several. `kept`: what is kept of the samples
+    of each batch.
     """
 
     step: int
     epoch: int
     loss: Tensor | None
-    count: float
+    count: Counts
     samples: Sequence[int]
     lr: list[float]
     time: float
     skipped: str | None = None
-
-
-@dataclass
-class EpochLoss:
-    """The running mean of an epoch's training loss, in the order of its steps."""
-
-    total: float = 0.0
-    count: float = 0.0
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.count if self.count else float("nan")
+    terms: Tensor | None = None
+    kept: Sequence[Kept] = ()
 
 
 @dataclass(frozen=True)
@@ -68,8 +62,8 @@ class NonFinite:
 class Recorder:
     """The only writer of a run's events.
 
-    `sums`: the losses are sums over what counts (reduction = "sum"), not means, and are added up
-    for the epoch as they are.
+    `titles`: of the terms of the loss. `sums`: which of them are sums over what counts (reduction =
+    "sum"), not means, and are added up for the epoch as they are.
     """
 
     def __init__(
@@ -77,12 +71,14 @@ class Recorder:
         run: RunDirectory,
         device: torch.device,
         *,
-        sums: bool = False,
+        titles: Sequence[str] = ("loss",),
+        sums: Sequence[bool] = (False,),
         clock: Callable[[], float] = time.time,
         flush_seconds: float = FLUSH_SECONDS,
     ) -> None:
-        self.device, self.sums, self.clock = device, sums, clock
-        self.epoch_loss = EpochLoss()
+        self.device, self.clock = device, clock
+        self._titles, self._sums = titles, sums
+        self.epoch_loss, self.epoch_samples = EpochLoss(), EpochSamples()
         self.non_finite: NonFinite | None = None
         self._file = EventFile(run)
         self._pending: deque[StepRecord] = deque()
@@ -117,6 +113,10 @@ class Recorder:
             if records:
                 self._file.write(b"".join(map(encode, self._events(records))))
 
+    def new_epoch(self) -> None:
+        """The sums begin again."""
+        self.epoch_loss, self.epoch_samples = EpochLoss(), EpochSamples()
+
     def close(self) -> None:
         """Write what is left and stop."""
         self._closed.set()
@@ -127,12 +127,15 @@ class Recorder:
 
     def _events(self, records: list[StepRecord]) -> list[Step]:
         losses = _read([record.loss for record in records if record.loss is not None])
+        terms = _read([record.terms for record in records if record.terms is not None])
         rate = self._rate(records)
         events = []
         for record in records:
             loss = losses.pop() if record.loss is not None else None
+            values = terms.pop() if record.terms is not None else None
             if loss is not None and record.skipped is None:  # an overflow in fp16 moves nothing
-                self._account(record, loss)
+                self._account(record, loss, values or [loss])
+            named = dict(zip(self._titles, values, strict=True)) if values is not None else None
             events.append(
                 Step(
                     time=record.time,
@@ -143,13 +146,14 @@ class Recorder:
                     samples_per_second=rate,
                     non_finite=non_finite({"loss": loss}) if loss is not None else None,
                     skipped=record.skipped,
+                    terms={name: finite(value) for name, value in named.items()} if named else None,
                 )
             )
         return events
 
-    def _account(self, record: StepRecord, loss: float) -> None:
-        self.epoch_loss.total += loss if self.sums else loss * record.count
-        self.epoch_loss.count += record.count
+    def _account(self, record: StepRecord, loss: float, terms: list[float]) -> None:
+        self.epoch_loss.add(terms, record.count, self._sums)
+        self.epoch_samples.add(record.kept)
         if finite(loss) is None and self.non_finite is None:
             self.non_finite = NonFinite(record, loss)
 
@@ -183,11 +187,11 @@ class Recorder:
         )
 
 
-def _read(losses: list[Tensor]) -> list[float]:
+def _read(tensors: list[Tensor]) -> list[Any]:
     """The numbers, last first. One transfer for all: each alone would wait for the device."""
-    if not losses:
+    if not tensors:
         return []
-    values: list[float] = torch.stack(losses).tolist()
+    values: list[Any] = torch.stack(tensors).tolist()
     return values[::-1]
 
 

@@ -38,10 +38,10 @@ from engine.recorder import Recorder
 from engine.snapshot import restore
 
 
-def build_located(file: ExperimentFile, *, pretrained: bool = True) -> Parts:
+def build_located(file: ExperimentFile, *, pretrained: bool = True, refetch: bool = False) -> Parts:
     """Build, with every problem and warning given its line. Raises InputError."""
     try:
-        parts = build(file.experiment, file.folder, pretrained=pretrained)
+        parts = build(file.experiment, file.folder, pretrained=pretrained, refetch=refetch)
     except InputError as error:
         raise InputError(*file.locate(error.problems)) from None
     parts.warnings = file.locate(parts.warnings)
@@ -60,7 +60,13 @@ def _report(parts: Parts) -> list[str]:
     """What was loaded and what is frozen, in words."""
     weights = parts.built.weights_report
     loaded = weights.describe().splitlines() if weights is not None else []
-    return [*loaded, *parts.freezing.describe().splitlines()]
+    if parts.built.opened:
+        name, ends = parts.experiment.model.backbone, ", ".join(parts.built.opened)
+        loaded.append(
+            f"{name} ends in {ends}, a ReLU, and the loss needs negative outputs too: taken out"
+        )
+    freezing = [*parts.freezing.describe().splitlines(), *parts.stages.describe()]
+    return [*loaded, *freezing, *parts.criterion.describe()]
 
 
 def resume(run: RunDirectory, file: ExperimentFile, control: Control) -> int:
@@ -124,7 +130,8 @@ def _epochs(content: dict[str, Any], file: ExperimentFile) -> int:
 
 
 def _job(run: RunDirectory, parts: Parts, control: Control, *, epochs: int | None = None) -> Job:
-    recorder = Recorder(run, parts.device, sums=parts.criterion.reduction == "sum")
+    criterion = parts.criterion
+    recorder = Recorder(run, parts.device, titles=criterion.titles, sums=criterion.sums)
     section = parts.experiment.checkpoint
     keeper = Keeper(run, recorder, keep=section.keep, better=section.better)
     planned = epochs or parts.experiment.train.epochs
@@ -192,6 +199,7 @@ def _totals(job: Job, began: float) -> dict[str, Any]:
         "epochs": round(done, 4),
         "seconds": round(time.monotonic() - began, 3),
         "best": None if progress.best is None else finite(progress.best),
+        "monitor": job.parts.monitor,
         "best_checkpoint": "checkpoints/best.pt" if (folder / "best.pt").exists() else None,
         "last_checkpoint": "checkpoints/last.pt" if (folder / "last.pt").exists() else None,
     }
@@ -218,10 +226,12 @@ def _started(job: Job) -> RunStarted:
         groups=[group["name"] for group in parts.optimizer.param_groups],
         parameters=Parameters(
             total=sum(p.numel() for p in parts.model.parameters()),
-            trainable=sum(p.numel() for p in parts.trained),
+            trainable=parts.freezing.trainable_count,
         ),
         train_samples=parts.data.train_samples,
         val_samples=parts.data.val_samples,
+        task=parts.data.task,
+        monitor=parts.monitor,
         classes=parts.data.classes,
         workers=parts.data.workers,
         precision=parts.experiment.train.precision,

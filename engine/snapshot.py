@@ -9,15 +9,18 @@ import numpy as np
 import torch
 
 from engine import __version__
+from engine.build import Parts
 from engine.checkpoint import Progress
+from engine.epoch_losses import EpochLoss, EpochSamples
 from engine.job import Job
-from engine.recorder import EpochLoss
 
 FORMAT = 1
 
 
 def snapshot(job: Job) -> dict[str, Any]:
-    """What exact resuming needs, and what using the model needs: `model`, `classes`.
+    """What exact resuming needs, and what using the model needs: `model`, `task`, `classes`, and
+    for standardized numbers `scaling`: output x std + mean is in the original unit. `opened` names
+    the layers that are an nn.Identity in this model, and a ReLU in torchvision's.
 
     No times and no paths of this machine, so that two runs with the same numbers have the same
     checkpoints.
@@ -27,7 +30,10 @@ def snapshot(job: Job) -> dict[str, Any]:
         "format": FORMAT,
         "version": __version__,
         "experiment": parts.experiment.model_dump(exclude_none=True),
+        "task": parts.data.task,
         "classes": parts.data.classes,
+        "scaling": _scaling(parts),
+        "opened": list(parts.built.opened),
         "data": parts.data.fingerprint,
         "model": parts.model.state_dict(),
         "optimizer": parts.optimizer.state_dict(),
@@ -36,9 +42,15 @@ def snapshot(job: Job) -> dict[str, Any]:
         "scaler": parts.scaler.state_dict(),
         "progress": job.progress.state_dict(),
         "epochs": job.epochs,
-        "epoch_loss": [job.recorder.epoch_loss.total, job.recorder.epoch_loss.count],
+        "epoch_loss": job.recorder.epoch_loss.state_dict(),
+        "epoch_samples": job.recorder.epoch_samples.state_dict(),
         "generators": generators(parts.device),
     }
+
+
+def _scaling(parts: Parts) -> dict[str, list[float]]:
+    scaling = parts.criterion.scaling
+    return {} if scaling is None else {"mean": scaling.mean.tolist(), "std": scaling.std.tolist()}
 
 
 def restore(job: Job, content: dict[str, Any]) -> None:
@@ -50,7 +62,8 @@ def restore(job: Job, content: dict[str, Any]) -> None:
     parts.schedule.apply(parts.optimizer)
     parts.scaler.load_state_dict(content["scaler"])
     job.progress = Progress(**content["progress"])
-    job.recorder.epoch_loss = EpochLoss(*content["epoch_loss"])
+    job.recorder.epoch_loss = EpochLoss(**content["epoch_loss"])
+    job.recorder.epoch_samples = EpochSamples.of_state(content["epoch_samples"])
     restore_generators(content["generators"], parts.device)
 
 

@@ -29,10 +29,10 @@ def print_devices(*, json: bool) -> None:
     if json:
         _print_json([row.as_json() for row in rows])
         return
-    table = _table("device", "model", "memory free", "of", "busy", "used by")
+    shown = table("device", "model", "memory free", "of", "busy", "used by")
     for row in rows:
         busy = "" if row.utilisation is None else f"{row.utilisation} %"
-        table.add_row(
+        shown.add_row(
             row.name,
             row.model,
             gigabytes(row.memory_free),
@@ -40,7 +40,7 @@ def print_devices(*, json: bool) -> None:
             busy,
             ", ".join(row.users),
         )
-    _print(table)
+    print_table(shown)
 
 
 def print_backbones(part: str, *, json: bool) -> None:
@@ -51,6 +51,7 @@ def print_backbones(part: str, *, json: bool) -> None:
             [
                 {
                     "name": row.name,
+                    "task": row.task,
                     "parameters": row.parameters,
                     "image_size": row.image_size,
                     "smallest": row.smallest,
@@ -62,12 +63,12 @@ def print_backbones(part: str, *, json: bool) -> None:
             ]
         )
         return
-    table = _table("backbone", "parameters", "pixels", "at least", "head", "weights")
+    shown = table("backbone", "task", "parameters", "pixels", "at least", "head", "weights")
     for row in rows:
         parameters = f"{row.parameters / 1e6:.1f} M"
         sizes = str(row.image_size), str(row.smallest)
-        table.add_row(row.name, parameters, *sizes, row.heads[0], ", ".join(row.weights))
-    _print(table)
+        shown.add_row(row.name, row.task, parameters, *sizes, row.heads[0], ", ".join(row.weights))
+    print_table(shown)
 
 
 def print_runs(runs: Path | None, *, json: bool) -> None:
@@ -79,18 +80,18 @@ def print_runs(runs: Path | None, *, json: bool) -> None:
     if not rows:
         print(f"no runs in {runs_root(runs)}; `ptrain run FILE` makes one")
         return
-    table = _table("run", "experiment", "state", "epoch", "best", "loss", "last heard of")
+    shown = table("run", "experiment", "state", "epoch", "best", "loss", "last heard of")
     for row in rows:
-        table.add_row(
+        shown.add_row(
             row["run"],
             row["experiment"],
             row["state"],
             f"{row['epochs_done']}/{row['epochs']}",
-            _number(row["best"]),
+            f"{_number(row['best'])} {row['monitor']}".strip() if row["best"] is not None else "",
             _number(row["loss"]),
             f"{duration(max(0.0, time.time() - row['time']))} ago" if row["time"] else "",
         )
-    _print(table)
+    print_table(shown)
 
 
 def _summary(run: RunDirectory) -> dict[str, Any]:
@@ -108,6 +109,7 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         "epochs": state.epochs,
         "loss": state.last_step.loss if state.last_step is not None else None,
         "best": best.metric if best is not None else None,
+        "monitor": state.started.monitor if state.started is not None else "",
         "best_checkpoint": best.path if best is not None else None,
         "metrics": state.validated[-1].metrics if state.validated else {},
         "time": state.last_time,
@@ -188,19 +190,19 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def table(*columns: str) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
+        made.add_column(column, no_wrap=True)
+    return made
 
 
-def _print(table: Table) -> None:
+def print_table(rows: Table) -> None:
     """At its full width where the output is no terminal: nothing may be cut off in a pipe."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=1000)
-    console.print(table)
+    console.print(rows)
 
 
 def _dumps(values: Any) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.contract.data import Data as DataSection
-from engine.contract.loss import CrossEntropyLoss
+from engine.contract.loss_classes import CrossEntropyLoss
 from engine.contract.problems import RunError
 from engine.evaluate import evaluate
 from engine.parts.batches import Batch, Unreadable

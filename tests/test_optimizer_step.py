@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from engine.build import Parts
 from engine.contract.events import Step
 from engine.contract.follower import Follower
-from engine.contract.loss import CrossEntropyLoss
+from engine.contract.loss_classes import CrossEntropyLoss
 from engine.contract.optimizer import LBFGS, SGD, Adam, AdamW
 from engine.contract.scheduler import StepLR
 from engine.loop import Window, optimizer_step, train, windows
 from engine.parts.batches import Batch
+from engine.parts.losses import Counts
 from tests.tiny import in_batches, job_of, linear, parts_of, samples
 
 WEIGHTS = [0.5, 2.0, 1.0, 1.5]
@@ -27,13 +28,15 @@ CROSS_ENTROPY = nn.CrossEntropyLoss(weight=torch.tensor(WEIGHTS), label_smoothin
 WEIGHTED = CrossEntropyLoss(weight=WEIGHTS, label_smoothing=0.1)
 
 
-def window(parts: Parts, batches: list[Batch]) -> tuple[Window, float]:
-    counts = [parts.criterion.count(batch.targets) for batch in batches]
-    return Window(batches, counts), sum(counts)
+def window(parts: Parts, batches: list[Batch]) -> tuple[Window, Counts]:
+    counts = [parts.criterion.counts(batch.targets) for batch in batches]
+    of_step = Window(batches, counts)
+    return of_step, of_step.denominators
 
 
 def step(parts: Parts, batches: list[Batch]) -> tuple[Tensor, str | None]:
-    return optimizer_step(parts, *window(parts, batches))
+    loss, skipped = optimizer_step(parts, *window(parts, batches))
+    return loss.value, skipped
 
 
 def weights(model: nn.Module) -> Tensor:
@@ -230,7 +233,7 @@ def test_the_epochs_train_loss_is_the_mean_over_all_targets_that_count(tmp_path,
 def test_the_last_window_of_an_epoch_takes_what_is_left(tmp_path: Path):
     batches = in_batches(*samples(20), 8, 8, 4)
     job = job_of(parts_of(batches, train_section={"accumulate": 2}), tmp_path)
-    assert [(len(w.batches), w.counts) for w in windows(job)] == [(2, [8, 8]), (1, [4])]
+    assert [(len(w.batches), w.counts) for w in windows(job)] == [(2, [(8,), (8,)]), (1, [(4,)])]
     job.recorder.close()
 
 

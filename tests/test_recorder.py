@@ -25,7 +25,7 @@ def run(tmp_path: Path) -> RunDirectory:
 
 def record(step: int, loss: float | None, count: float = 2.0, skipped: str | None = None):
     value = None if loss is None else torch.tensor(loss)
-    return StepRecord(step, 0, value, count, [1, 2], [0.1], time.time(), skipped)
+    return StepRecord(step, 0, value, (count,), [1, 2], [0.1], time.time(), skipped)
 
 
 def events(run: RunDirectory) -> list[object]:
@@ -64,7 +64,7 @@ def test_the_epochs_loss_is_the_mean_weighted_by_what_counts(run: RunDirectory) 
     recorder.step(record(1, None, count=0.0, skipped="no target counts"))
     recorder.step(record(2, 5.0, count=1.0))
     recorder.flush()
-    assert recorder.epoch_loss.mean == (1.0 * 3 + 5.0 * 1) / 4
+    assert recorder.epoch_loss.means(1) == [(1.0 * 3 + 5.0 * 1) / 4]
     recorder.close()
     assert [e.skipped for e in events(run) if isinstance(e, Step)] == [
         None,
@@ -74,11 +74,11 @@ def test_the_epochs_loss_is_the_mean_weighted_by_what_counts(run: RunDirectory) 
 
 
 def test_sums_are_added_and_divided_by_what_counts(run: RunDirectory) -> None:
-    recorder = Recorder(run, CPU, sums=True)
+    recorder = Recorder(run, CPU, sums=[True])
     recorder.step(record(0, 6.0, count=3.0))
     recorder.step(record(1, 2.0, count=1.0))
     recorder.flush()
-    assert recorder.epoch_loss.mean == 2.0
+    assert recorder.epoch_loss.means(1) == [2.0]
     recorder.close()
 
 

@@ -9,22 +9,18 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from engine.build import Parts, steps_per_epoch
+from engine.build import Parts, assemble, outputs_of
 from engine.checkpoint import Keeper, Progress
 from engine.contract.experiment import Experiment
 from engine.contract.model import Model
 from engine.contract.run_directory import create
+from engine.contract.tasks import Task
 from engine.contract.training import Train
 from engine.control import Control
 from engine.job import Job
 from engine.parts.backbones import Built
 from engine.parts.batches import Batch, Data
-from engine.parts.device import build_autocast, build_device, build_scaler
-from engine.parts.freezing import freeze
-from engine.parts.losses import build_criterion
-from engine.parts.metrics import build_metrics
-from engine.parts.optimizers import build_optimizer, group_rates
-from engine.parts.schedule import Schedule
+from engine.parts.device import build_device
 from engine.recorder import Recorder
 
 FEATURES, CLASSES = 6, 4
@@ -33,11 +29,16 @@ FEATURES, CLASSES = 6, 4
 class GivenBatches:
     """In place of `Data`: the same batches every epoch."""
 
-    def __init__(self, train: Sequence[Batch], val: Sequence[Batch]) -> None:
+    def __init__(
+        self, train: Sequence[Batch], val: Sequence[Batch], task: Task, classes: int = CLASSES
+    ) -> None:
+        self.task = task
         self.train, self.val = list(train), list(val)
-        self.train_targets = torch.cat([batch.targets for batch in train])
-        self.classes = [f"class {index}" for index in range(CLASSES)]
-        self.train_samples = len(self.train_targets)
+        self._targets = targets = torch.cat([batch.targets for batch in train])
+        self.train_targets = None if task == "segmentation" else targets
+        count = targets.shape[1] if task in ("multilabel", "regression") else classes
+        self.classes = [f"class {index}" for index in range(count)]
+        self.train_samples = len(targets)
         self.val_samples = sum(len(batch.targets) + len(batch.unreadable) for batch in val)
         self.batches_per_epoch = len(train)
         self.workers, self.fingerprint = 0, "given"
@@ -48,8 +49,23 @@ class GivenBatches:
     def val_batches(self) -> Iterator[Batch]:
         return iter(self.val)
 
+    def first_batches(self, count: int) -> list[Batch]:
+        return self.train[:count]
+
+    def first_val_samples(self, count: int) -> Batch | None:
+        return self.val[0] if self.val else None
+
+    @property
+    def val_targets(self) -> Tensor | None:
+        known = self.val and self.task != "segmentation"
+        return torch.cat([batch.targets for batch in self.val]) if known else None
+
     def sample_name(self, index: int, split: str = "train") -> str:
         return f"{split}[{index}]"
+
+    @property
+    def target_counts(self) -> tuple[Tensor, Tensor]:
+        return torch.unique(self._targets, return_counts=True)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -79,47 +95,29 @@ def parts_of(
     *,
     val: Sequence[Batch] = (),
     model: nn.Module | None = None,
+    heads: Sequence[str] = (),
+    folder: Path = Path(),
+    classes: int = CLASSES,
     **given: Any,
 ) -> Parts:
-    """`given`: sections of the experiment; `train_section` the [train] one, without its epochs."""
+    """`given`: sections of the experiment; `train_section` the [train] one, without its epochs.
+    `heads`: the model's, for its `model_section`'s patterns."""
     section = Train(**({"epochs": 1, "device": "cpu"} | given.pop("train_section", {})))
-    experiment = Experiment(name="tiny", model=Model(backbone="resnet18"), train=section, **given)
-    data = cast(Data, GivenBatches(train, val))
+    named = given.pop("model_section", Model(backbone="resnet18"))
+    experiment = Experiment(name="tiny", model=named, train=section, **given)
+    data = cast(Data, GivenBatches(train, val, experiment.task, classes))
     model = linear() if model is None else model
     device = build_device(section)
-    optimizer = build_optimizer(experiment.optimizer, model)
-    steps = steps_per_epoch(len(train), section.accumulate)
-    schedule = Schedule(
-        experiment.scheduler,
-        group_rates(optimizer),
-        total_steps=steps * section.epochs,
-        total_epochs=section.epochs,
-        folder=Path(),
-    )
-    schedule.apply(optimizer)
-    return Parts(
-        experiment=experiment,
-        device=device,
-        data=data,
-        model=model,
-        built=Built(model, [], cast(Any, None)),
-        freezing=freeze(model, [], []),
-        criterion=build_criterion(experiment.loss, data.classes, data.train_targets, CLASSES),
-        aux_weight=0.0,
-        optimizer=optimizer,
-        schedule=schedule,
-        metrics=build_metrics(CLASSES, experiment.loss.ignore_index, device),
-        autocast=build_autocast(section, device),
-        scaler=build_scaler(section, device),
-        warnings=[],
-        trained=[p for p in model.parameters() if p.requires_grad],
-    )
+    built = Built(model, list(heads), None)
+    outputs = outputs_of(experiment, data.classes)
+    return assemble(experiment, folder, device, data, built, outputs, [])
 
 
 def job_of(parts: Parts, folder: Path) -> Job:
     """A job that writes to a run directory of its own; its recorder's thread is not started."""
     run = create(folder, "tiny", "", b"")
-    recorder = Recorder(run, parts.device, sums=parts.criterion.reduction == "sum")
+    criterion = parts.criterion
+    recorder = Recorder(run, parts.device, titles=criterion.titles, sums=criterion.sums)
     keeper = Keeper(run, recorder, keep=0, better="min")
     epochs = parts.experiment.train.epochs
     return Job(parts, Progress(), recorder, Control(run), keeper, epochs)

@@ -14,7 +14,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from engine.contract.events import AnyEvent, CheckpointSaved, RunResumed, Step, Validated
+from engine.contract.events import (
+    AnyEvent,
+    CheckpointSaved,
+    RunResumed,
+    Step,
+    Unfrozen,
+    Validated,
+)
 from engine.contract.follower import Follower
 from engine.contract.run_directory import RunDirectory
 
@@ -156,7 +163,7 @@ def effective_events(run: RunDirectory) -> list[AnyEvent]:
 
 def _is_done_again(event: AnyEvent, resumed: RunResumed) -> bool:
     match event:
-        case Step():
+        case Step() | Unfrozen():
             return event.step >= resumed.step
         case Validated():
             return (event.step, event.epoch) >= (resumed.step, resumed.epoch)
@@ -172,6 +179,7 @@ class Numbers:
     steps: list[tuple[Any, ...]]
     validated: list[tuple[Any, ...]]
     checkpoints: list[tuple[Any, ...]]
+    unfrozen: list[tuple[Any, ...]]
 
     @classmethod
     def of(cls, run: RunDirectory) -> Numbers:
@@ -186,6 +194,7 @@ class Numbers:
                 for e in by_type.get("CheckpointSaved", [])
                 if e.kind != "last"  # a stop writes one more of these
             ],
+            [(e.step, e.epoch, e.layers, e.trainable) for e in by_type.get("Unfrozen", [])],
         )
 
 

@@ -1,7 +1,7 @@
 """What is known of every backbone without importing torch: the table `backbones.json`.
 
-`python -m engine.parts.backbones` writes the table from the installed torchvision; a test holds it
-against the installed one.
+`python -m engine.parts.backbone_table` writes the table from the installed torchvision; a test
+holds it against the installed one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Pretrained:
     image_size: int
     """The centre crop that these weights were evaluated on."""
     resize_size: int
-    """The shorter side that an image is resized to before the crop."""
+    """The shorter side that an image is resized to before the crop; segmentation has no crop."""
     file: str
     """The file's name at download.pytorch.org; it carries the beginning of the SHA-256."""
 
@@ -31,9 +31,9 @@ class Backbone:
 
     name: str
     task: str
-    """What it was trained for: "classification"."""
+    """What it was trained for: "classification" or "segmentation"."""
     parameters: int
-    """At 1000 classes, the auxiliary heads included."""
+    """At torchvision's own number of classes (1000, or 21), the auxiliary heads included."""
     image_size: int
     """What its default weights were trained for; in pixels, one side."""
     resize_size: int
@@ -42,9 +42,11 @@ class Backbone:
     size_argument: str | None
     """The builder's keyword that fixes the image size, for a backbone that takes one size only."""
     heads: tuple[str, ...]
-    """The layers whose outputs are the classes: the main one, then the auxiliary ones."""
+    """The layers whose outputs are the classes: the main one, then the auxiliary ones. Without an
+    `aux_weight` all of them are main ones, and the outputs their sum."""
     aux_weight: float
-    """The weight of each auxiliary head's loss in its paper; 0 without auxiliary heads."""
+    """The weight of each auxiliary head's loss in its paper or torchvision's own training; 0
+    without auxiliary heads."""
     entries: int
     elements: int
     """How many state-dict entries and numbers it has besides heads and `num_batches_tracked`:
@@ -56,11 +58,21 @@ class Backbone:
     @property
     def auxiliary(self) -> tuple[str, ...]:
         """The modules that exist for the auxiliary losses only: `aux1`, `AuxLogits`, …"""
-        return tuple(head.split(".")[0] for head in self.heads[1:])
+        return tuple(head.split(".")[0] for head in self.heads if head not in self.main_heads)
+
+    @property
+    def main_heads(self) -> tuple[str, ...]:
+        """One, or both of lraspp's, whose outputs are added."""
+        return self.heads[:1] if self.aux_weight else self.heads
+
+    @property
+    def aux_argument(self) -> str:
+        """The builder's keyword that leaves the auxiliary branches out."""
+        return "aux_loss" if self.task == "segmentation" else "aux_logits"
 
     def in_heads(self, entry: str) -> bool:
         """Whether a state-dict entry belongs to a head or to an auxiliary branch."""
-        return entry.startswith(tuple(f"{name}." for name in (self.heads[0], *self.auxiliary)))
+        return entry.startswith(tuple(f"{name}." for name in (*self.main_heads, *self.auxiliary)))
 
 
 class _Table(Mapping[str, Backbone]):

@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from engine.contract.json_lines import json_line
+
 NonFinite = dict[str, str]
 
 
@@ -33,7 +35,8 @@ class Parameters(msgspec.Struct, frozen=True):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
-    """The first event: what is going to happen. `planned_end` is in optimizer steps."""
+    """The first event: what is going to happen. `planned_end` is in optimizer steps. `classes`:
+    the names of the classes, labels or numbers that the `task` is about."""
 
     version: str
     pid: int
@@ -51,6 +54,8 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     workers: int
     precision: str
     frozen: list[str]
+    task: str = "classification"
+    monitor: str = ""  # the metric that decides which checkpoint is the best
     report: list[str] = []  # what was loaded and what is frozen, in words
 
 
@@ -79,6 +84,7 @@ class Step(Event, frozen=True, kw_only=True, tag="step"):
     samples_per_second: float
     non_finite: NonFinite | None = None
     skipped: str | None = None  # why the optimizer took no step
+    terms: dict[str, float | None] | None = None  # of a loss with several, each without its scale
 
 
 class Validated(Event, frozen=True, kw_only=True, tag="validated"):
@@ -90,6 +96,15 @@ class Validated(Event, frozen=True, kw_only=True, tag="validated"):
     seconds: float
     non_finite: NonFinite | None = None
     requested: bool = False  # asked for in the middle of an epoch; schedules don't see it
+
+
+class Unfrozen(Event, frozen=True, kw_only=True, tag="unfrozen"):
+    """With this epoch the layers begin to train; `trainable` is the number of elements that do."""
+
+    step: int
+    epoch: int
+    layers: list[str]
+    trainable: int
 
 
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
@@ -138,6 +153,7 @@ class LastWord(Event, frozen=True, kw_only=True):
     epochs: float  # done
     seconds: float  # of this process
     best: float | None = None
+    monitor: str = ""  # what `best` is of
     best_checkpoint: str | None = None
     last_checkpoint: str | None = None
 
@@ -166,6 +182,7 @@ AnyEvent = (
     | RunResumed
     | Step
     | Validated
+    | Unfrozen
     | CheckpointSaved
     | System
     | Warned
@@ -175,13 +192,12 @@ AnyEvent = (
     | RunFailed
 )
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(event: Event) -> bytes:
     """One line, with its newline."""
-    return _encoder.encode(event) + b"\n"
+    return json_line(event)
 
 
 def decode(line: bytes) -> AnyEvent | None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
+from engine.contract.backbones import BACKBONES
 from engine.contract.data import Data
-from engine.contract.loss import CrossEntropyLoss, Loss
-from engine.contract.model import Model
+from engine.contract.loss import LOSSES, Loss, task_of, terms
+from engine.contract.metric import Metric
+from engine.contract.model import Model, unordered
 from engine.contract.optimizer import SGD, Optimizer
-from engine.contract.problems import Problem
+from engine.contract.problems import Problem, did_you_mean
 from engine.contract.scheduler import Scheduler
 from engine.contract.section import Section
+from engine.contract.tasks import COLUMN_METRICS, DEFAULT_METRICS, Task
 from engine.contract.training import Checkpoint, Train
 
 
@@ -38,23 +42,71 @@ class Experiment(Section):
     """What it learns from."""
     model: Model
     """What learns."""
-    loss: Loss = CrossEntropyLoss()
-    """What is minimized."""
+    loss: Annotated[list[Loss], Field(min_length=1)]
+    """What is minimized: one [loss], or a [[loss]] for each term of a sum. Default:
+    CrossEntropyLoss for classes, BCEWithLogitsLoss for labels, MSELoss for numbers."""
     # The PyTorch transfer-learning tutorial's, for a file without an [optimizer].
     optimizer: Optimizer = SGD(lr=1e-3, momentum=0.9)
     """How the parameters are moved. Default: SGD, lr 1e-3, momentum 0.9."""
     scheduler: list[Scheduler] = []
     """How the learning rate changes: a chain, applied back to back in this order."""
+    metric: list[Metric] = []
+    """Further numbers after each validation, by torchmetrics' names."""
     train: Train
     """How long, on what device."""
     checkpoint: Checkpoint = Checkpoint()
     """What is kept of it."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_loss(cls, values: Any) -> Any:
+        return {**values, "loss": terms(values)} if isinstance(values, dict) else values
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The schema of the file as it is written: read() adds the name, `_usual_loss` makes a list
+        of one [loss], and one without a name fits the usual loss of more than one task."""
+        written = super().__get_pydantic_json_schema__(core, handler)
+        file = handler.resolve_ref_schema(written)
+        file["required"] = [key for key in file["required"] if key not in ("name", "loss")]
+        terms = file["properties"]["loss"]
+        term = {"anyOf": terms["items"]["oneOf"]}
+        several = {"type": "array", "items": term, "minItems": terms["minItems"]}
+        described = {key: terms[key] for key in ("title", "description")}
+        file["properties"]["loss"] = {**described, "anyOf": [*term["anyOf"], several]}
+        return written
+
+    @property
+    def task(self) -> Task:
+        """What the targets are."""
+        data = self.data
+        return task_of(data.dataset, data.target, data.task, [term.name for term in self.loss])
+
+    @property
+    def ignore_index(self) -> int:
+        """The targets that count neither in the loss nor in the metrics; cross_checks sees to it
+        that the terms agree."""
+        ignored = (getattr(term, "ignore_index", None) for term in self.loss)
+        return next((index for index in ignored if index is not None), -100)
+
+    @property
+    def term_titles(self) -> list[str]:
+        """What the terms are called in events: each once, so a second MSELoss is MSELoss.2."""
+        names = [getattr(term, "title", term.name) for term in self.loss]
+        earlier = [names[:position].count(name) for position, name in enumerate(names)]
+        pairs = zip(names, earlier, strict=True)
+        return [f"{name}.{count + 1}" if count else name for name, count in pairs]
+
 
 def cross_checks(experiment: Experiment) -> Iterator[Problem]:
     """The rules that no single field can check; nothing here needs torch."""
+    yield from unordered(experiment.model)
     yield from _groups(experiment)
     yield from _monitors(experiment)
+    yield from _losses(experiment)
+    yield from _backbone(experiment)
     if experiment.optimizer.name == "LBFGS" and experiment.train.precision == "fp16":
         yield Problem(
             "LBFGS evaluates the loss several times a step, which torch's gradient scaler can't do",
@@ -88,6 +140,47 @@ def _groups(experiment: Experiment) -> Iterator[Problem]:
         )
 
 
+def _losses(experiment: Experiment) -> Iterator[Problem]:
+    """Each term has to be for such targets, and all have to leave out the same ones."""
+    task = experiment.task
+    fitting = ", ".join(name for name, kind in LOSSES.items() if task in kind.tasks)
+    for position, term in enumerate(experiment.loss):
+        if task not in term.tasks:
+            others = " or ".join(f'"{other}"' for other in term.tasks)
+            yield Problem(
+                f"{term.name} is no loss for a {task}",
+                f"loss.{position}.name",
+                f"write task = {others} under [data] if that is what it is; for a {task} there "
+                f"are: {fitting}",
+            )
+        if getattr(term, "ignore_index", experiment.ignore_index) != experiment.ignore_index:
+            yield Problem(
+                f"an earlier term ignores {experiment.ignore_index}: the metrics can't tell which",
+                f"loss.{position}.ignore_index",
+                "give all terms the same",
+            )
+    if experiment.data.standardize and task != "regression":
+        message = f"a {task} has no numbers to standardize"
+        hint = 'take it out, or write task = "regression"'
+        yield Problem(message, "data.standardize", hint)
+
+
+def _backbone(experiment: Experiment) -> Iterator[Problem]:
+    row = BACKBONES[experiment.model.backbone]
+    if (row.task == "segmentation") == (experiment.task == "segmentation"):
+        return
+    known = [name for name, other in BACKBONES.items() if other.task == "segmentation"]
+    if experiment.task == "segmentation":
+        message, hint = (
+            f"{row.name} has no output for each pixel",
+            f"write one of: {', '.join(known)}",
+        )
+    else:
+        message = f"{row.name} gives a class for each pixel, and the task is {experiment.task}"
+        hint = 'choose a classification backbone, or write task = "segmentation" under [data]'
+    yield Problem(message, "model.backbone", hint)
+
+
 def _monitors(experiment: Experiment) -> Iterator[Problem]:
     """A metric must be one that is measured: val/…, or train/loss."""
     named = [("checkpoint.monitor", experiment.checkpoint.monitor)]
@@ -96,14 +189,37 @@ def _monitors(experiment: Experiment) -> Iterator[Problem]:
         for position, section in enumerate(experiment.scheduler)
         if section.name == "ReduceLROnPlateau"
     ]
+    known = metric_names(experiment)
+    columns = (
+        {f"val/{name}" for name in COLUMN_METRICS} if experiment.task == "regression" else set()
+    )
     for key, monitor in named:
-        if monitor not in METRICS:
-            yield Problem(
-                f'no metric is called "{monitor}"',
-                key=key,
-                hint="one of: " + ", ".join(f'"{metric}"' for metric in METRICS),
-            )
+        # Which columns there are is seen in the data; building tells of one that isn't there.
+        if monitor in known or monitor.rpartition("/")[0] in columns:
+            continue
+        alike = [name for name in known if did_you_mean(_last(monitor), [_last(name)])]
+        hint = did_you_mean(monitor, alike) or "one of: " + ", ".join(
+            f'"{metric}"' for metric in known
+        )
+        yield Problem(f'no metric is called "{monitor}"', key, hint)
+    titles = [section.title for section in experiment.metric]
+    for position, title in enumerate(titles):
+        if title in titles[:position] or f"val/{title}" in metric_names(experiment, own=False):
+            message, hint = f'there is a metric "{title}" already', 'give it another: label = "…"'
+            yield Problem(message, f"metric.{position}.label", hint)
 
 
-# What a `validated` event carries for a classification.
-METRICS = ("val/loss", "val/accuracy", "val/f1", "train/loss")
+def _last(metric: str) -> str:
+    """`val/` in front of both makes any two look alike."""
+    return metric.rpartition("/")[2]
+
+
+def metric_names(experiment: Experiment, *, own: bool = True) -> list[str]:
+    """What a `validated` event carries; of a regression, without those of single columns."""
+    names = ["val/loss", *(f"val/{name}" for name in DEFAULT_METRICS[experiment.task])]
+    names += [f"val/{section.title}" for section in experiment.metric] if own else []
+    titles = experiment.term_titles
+    terms = [f"/{title}" for title in titles] if len(titles) > 1 else []
+    return [*names, *(f"val/loss{term}" for term in terms), "train/loss"] + [
+        f"train/loss{term}" for term in terms
+    ]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from engine.contract.backbones import BACKBONES
-from engine.contract.problems import did_you_mean
+from engine.contract.problems import Problem, did_you_mean
 from engine.contract.section import ExperimentPath, Section
 
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors")
 
 # What the builder must not be told, because a key of its own says it.
-_OWN_KEYS = {
+OWN_KEYS = {
     "num_classes": "write model.outputs instead",
     "weights": "write model.weights instead",
     "weights_backbone": "write model.weights instead",
@@ -35,10 +36,27 @@ def _pattern(value: str) -> str:
     return value
 
 
+def _layer(value: str) -> str:
+    if value.startswith("!"):
+        raise ValueError(f'takes nothing out again; write "{value[1:]}"')
+    return value
+
+
 def _argument(key: str) -> str:
-    if key in _OWN_KEYS:
-        raise ValueError(f"is not for model.args: {_OWN_KEYS[key]}")
+    if key in OWN_KEYS:
+        raise ValueError(f"is not for model.args: {OWN_KEYS[key]}")
     return key
+
+
+class Unfreeze(Section):
+    """[[model.unfreeze]]: layers that begin to train in the middle of a run."""
+
+    epoch: int = Field(ge=1)
+    """When they begin: at the start of this epoch, counted from 0, so after that many epochs."""
+    layers: list[Annotated[str, AfterValidator(_pattern), AfterValidator(_layer)]] = Field(
+        min_length=1
+    )
+    """Names or globs as in `freeze`, which they are taken out of."""
 
 
 class Model(Section):
@@ -57,8 +75,14 @@ class Model(Section):
     freeze_norm: bool = True
     """Whether the norm layers inside frozen modules are frozen too. `false` leaves them training
     and their statistics moving."""
+    unfreeze: list[Unfreeze] = []
+    """Frozen layers that begin to train later, in the order of their epochs: [[model.unfreeze]]
+    with `epoch = 3` and `layers = ["layer4"]`. Default: what is frozen stays so."""
     outputs: int | None = Field(default=None, ge=1)
     """The outputs of the new head. Default: what the data needs, such as one a class."""
+    aux_weight: float | None = Field(default=None, ge=0)
+    """How much the loss of each auxiliary head counts beside the main one's. Default: what the
+    backbone's authors used: 0.3 for googlenet, 0.4 for inception_v3, 0.5 for segmentation."""
     args: dict[Annotated[str, AfterValidator(_argument)], Any] = {}
     """Further keywords of the torchvision model, such as `dropout`."""
 
@@ -67,7 +91,9 @@ class Model(Section):
     def _known_backbone(cls, value: str) -> str:
         if value not in BACKBONES:
             near = did_you_mean(value, BACKBONES) or "`ptrain backbones` lists those that are"
-            raise ValueError(f'"{value}" is not a torchvision classification model; {near}')
+            raise ValueError(
+                f'"{value}" is not a torchvision classification or segmentation model; {near}'
+            )
         return value
 
     @field_validator("weights")
@@ -84,3 +110,26 @@ class Model(Section):
                 f"known: {', '.join(known)}, or a file ({', '.join(WEIGHTS_SUFFIXES)})"
             )
         return value
+
+
+def unordered(model: Model) -> Iterator[Problem]:
+    """The stages of `unfreeze` follow one another."""
+    for position in range(1, len(model.unfreeze)):
+        before, now = (stage.epoch for stage in model.unfreeze[position - 1 : position + 1])
+        if now <= before:
+            hint = "write the layers of one epoch in one list, and the earlier epochs first"
+            key = f"model.unfreeze.{position}.epoch"
+            yield Problem(f"{now} comes after {before}", key, hint)
+
+
+def never_unfrozen(model: Model, epochs: int) -> Iterator[Problem]:
+    """Stages beyond the last epoch: a warning, since a trial or a resumed run may be shorter."""
+    for position, stage in enumerate(model.unfreeze):
+        if stage.epoch >= epochs:
+            key = f"model.unfreeze.{position}.epoch"
+            yield Problem(
+                f"never happens: the last of the {epochs} epochs is number {epochs - 1}",
+                key,
+                f"write an epoch below {epochs}, or more train.epochs",
+                severity="warning",
+            )

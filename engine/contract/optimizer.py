@@ -31,6 +31,10 @@ class SGD(OptimizerSection, Differentiable, Fused):
     nesterov: bool = False
     """Nesterov momentum: needs a momentum and no dampening."""
 
+    @classmethod
+    def needs_no_name(cls) -> bool:
+        return True  # as `_name` below has it
+
 
 class Adam(OptimizerSection, Averaging, Capturable, Fused):
     """Adam (Kingma and Ba, 2014)."""

@@ -12,19 +12,25 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
+def _first_match(validated: dict[str, Any]) -> str:
+    """`validated` lacks what is wrong by itself, and is told by itself."""
+    return str(next(iter(validated.get("match", [])), "")) or "group"
+
+
 class Group(Section):
     """[[optimizer.group]]: parameters with settings of their own.
 
-    Beside `name` and `match`, any keyword of the chosen optimizer: `lr = 1e-2`,
+    Beside `match` and `name`, any keyword of the chosen optimizer: `lr = 1e-2`,
     `weight_decay = 0.0`. What is left out is taken from `[optimizer]`.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    name: str = Field(min_length=1)
-    """The group's name, shown beside its learning rate. `default` is the group of the rest."""
     match: list[str] = Field(min_length=1)
     """Names of modules or parameters, or globs. A module takes all that is inside it."""
+    name: str = Field(default_factory=_first_match, min_length=1)
+    """The group's name, shown beside its learning rate. Default: the first of `match`. `default` is
+    the group of the rest."""
 
     @property
     def options(self) -> dict[str, Any]:

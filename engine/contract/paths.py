@@ -59,7 +59,12 @@ def resolve_paths(
         resolver.section(f"scheduler.{position}", section)
         for position, section in enumerate(experiment.scheduler)
     ]
+    losses = [
+        resolver.section(f"loss.{position}", section)
+        for position, section in enumerate(experiment.loss)
+    ]
     update = {
+        "loss": losses,
         "data": resolver.section("data", experiment.data),
         "model": resolver.section("model", experiment.model),
         "scheduler": chain,

@@ -1,7 +1,8 @@
 """The run directory: the names in it, writing that cannot leave half a file, and who is alive.
 
 runs/<experiment name>/<UTC time>-<short id>/
-    experiment.toml  source.toml  events.jsonl  console.log  control.jsonl  lock  checkpoints/
+    experiment.toml  source.toml  events.jsonl  samples.jsonl  console.log  control.jsonl  lock
+    checkpoints/
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ class RunDirectory:
     @property
     def events(self) -> Path:
         return self.path / "events.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.jsonl"
 
     @property
     def console(self) -> Path:

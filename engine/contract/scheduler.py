@@ -17,6 +17,7 @@ from pydantic_core import InitErrorDetails
 
 from engine.contract.expression import Expression
 from engine.contract.scheduler_base import ByEpoch, ByStep, OneOrEach, SchedulerSection, refusals
+from engine.contract.section import target_name
 
 Rate = Annotated[float, Field(ge=0)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -246,19 +247,11 @@ class ReduceLROnPlateau(SchedulerSection):
     """A reduction by this or less is not made."""
 
 
-def _target(value: str) -> str:
-    """`file.py:name` or `package.module:name`."""
-    place, _, name = value.rpartition(":")
-    if not place or not all(part.isidentifier() for part in name.split(".")):
-        raise ValueError('must be "file.py:name", or "package.module:name" of an installed library')
-    return value
-
-
 class Custom(ByEpoch):
     """One's own function `f(optimizer, epoch)`, which sets `param_group["lr"]` of each group."""
 
     name: ClassVar[Literal["Custom"]] = "Custom"  # no key of the file: `target` stands in its place
-    target: Annotated[str, AfterValidator(_target)]
+    target: Annotated[str, AfterValidator(target_name)]
     """"schedules.py:adjust_learning_rate", relative to the experiment's file. Called before each
     epoch (or step) with its number from 0."""
 
@@ -271,11 +264,11 @@ _CLASSES = (
 # What can stand under `name`.
 SCHEDULERS: dict[str, type[SchedulerSection]] = {kind.__name__: kind for kind in _CLASSES}
 
-_CONTAINER = (
+CONTAINER = (
     "names a container, which is not needed: the list of [[scheduler]] tables is the chain. "
     "Write one table for each member, with `begin` and `end` as its window"
 )
-_CONTAINERS = ("SequentialLR", "ChainedScheduler")
+CONTAINERS = ("SequentialLR", "ChainedScheduler")
 
 
 def _tag(value: Any) -> str | None:
@@ -291,8 +284,8 @@ def _named(value: Any) -> Any:
     errors: list[InitErrorDetails] = []
     if "name" not in value:
         errors = [InitErrorDetails(type="missing", loc=("name",), input=value)]
-    elif value["name"] in _CONTAINERS:
-        errors = refusals(value, {"name": _CONTAINER})
+    elif value["name"] in CONTAINERS:
+        errors = refusals(value, {"name": CONTAINER})
     if errors:
         raise ValidationError.from_exception_data("Scheduler", errors)
     return value

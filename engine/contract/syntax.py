@@ -13,7 +13,10 @@ _NO_QUOTE = 'Expected "\'"'  # tomllib's words at a single quote that is not clo
 _NO_END = rf"""{_NO_QUOTE}|Expected "'{{3}}"|Expected '"{{3}}'"""
 _OPEN_QUOTE = re.compile(r"[=,\[]\s*'[^']*$")
 _THREE_QUOTES = re.compile(r"\"{3}|'{3}")
-_LISTS = ("scheduler", "optimizer.group", "data.augment", "data.preprocess")
+_LISTS = (
+    "loss", "metric", "scheduler", "optimizer.group", "model.unfreeze", "data.augment",
+    "data.preprocess",
+)  # fmt: skip
 _HEADER = re.compile(r"""\s*(\[\[?)\s*([\w.\-\s"']+?)\s*\]?\]?\s*(#.*)?""")
 _KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w.\- ])+?)\s*[=:]""")
 SYNTAX = "(syntax)"  # stands for a key where there is none
@@ -63,6 +66,10 @@ def _told(error: str, written: str, above: list[str]) -> tuple[str, str]:
         return f"[{table}] is there already", f"{more}write all its keys in one place"
     if "integer string conversion" in error:
         return "a number of thousands of digits", "write a number of usual length"
+    several = re.match(r"\[\[\s*([\w.]+)\s*\]\]", written)
+    if error == "Cannot overwrite a value" and several and several[1] in _LISTS:
+        table = several[1]
+        return f"[{table}] is there already", f"write [[{table}]] there too, once for each"
     if error == "Cannot overwrite a value":
         return "this key is there already", f"keep one of the two: {shown}"
     if "\\" in written and ("string" in error or "hex" in error or "Unicode" in error):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +90,16 @@ def _located(
     """With the file and the line of its key; one that `--set` gave stands at no line."""
     if problem.line is not None or problem.file is not None:
         return problem
+    problem = replace(problem, key=_spelled(problem.key, positions))
     added = named(problem, overrides, whole=problem.key not in positions)
     return added or problem.at(path, positions.line(problem.key))
+
+
+def _spelled(key: str, positions: Positions) -> str:
+    """A [loss] that stands once, in single brackets, is a list of one: `loss.0.weight` is there
+    `loss.weight`."""
+    once = key.startswith("loss.0") and "loss.0" not in positions
+    return "loss" + key.removeprefix("loss.0") if once else key
 
 
 def _bytes(path: Path) -> bytes:

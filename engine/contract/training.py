@@ -16,6 +16,13 @@ def _device(value: str) -> str:
     return value
 
 
+# In the names of metrics, torchmetrics' and ours. A test holds them against what torchmetrics says.
+LESS_IS_BETTER = (
+    "loss", "error", "mae", "mse", "distance", "divergence", "deviance", "rankedprobability",
+    "eer",
+)  # fmt: skip
+
+
 class Train(Section):
     """How long, on what device and in what precision."""
 
@@ -35,6 +42,11 @@ class Train(Section):
     deterministic: bool = False
     """Only torch's deterministic algorithms: the same numbers again on a GPU too, slower."""
 
+    def validates(self, epoch: int, epochs: int) -> bool:
+        """Whether the validation is due after this epoch (from 0) of so many."""
+        done = epoch + 1
+        return done % self.validate_every == 0 or done == epochs
+
 
 class Checkpoint(Section):
     """What is kept of the training, and which is the best."""
@@ -42,7 +54,8 @@ class Checkpoint(Section):
     monitor: str = "val/loss"
     """The metric that decides which checkpoint is the best. Without validation: train/loss."""
     mode: Literal["min", "max"] | None = None
-    """Whether less or more of it is better. Default: "min" for a loss or an error, else "max"."""
+    """Whether less or more of it is better. Default, by the metric's name: "min" for a loss, an
+    error, a distance or a divergence, else "max"."""
     every: int = Field(default=1, ge=1)
     """Epochs between checkpoints; the last epoch always writes one."""
     every_steps: int | None = Field(default=None, ge=1)
@@ -55,4 +68,5 @@ class Checkpoint(Section):
         """The mode, worked out from the metric's name when it is not given."""
         if self.mode is not None:
             return self.mode
-        return "min" if "loss" in self.monitor or "error" in self.monitor else "max"
+        name = "".join(self.monitor.lower().split("/")[1:2])  # val/r2/error_mm is an r2
+        return "min" if any(word in name for word in LESS_IS_BETTER) else "max"

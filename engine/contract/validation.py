@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from engine.contract.experiment import Experiment
-from engine.contract.loss import DEPRECATED
+from engine.contract.loss import DEPRECATED, LOSSES
+from engine.contract.loss import REFUSED as REFUSED_LOSSES
+from engine.contract.loss import Custom as CustomLoss
 from engine.contract.optimizer import OPTIMIZERS, REFUSED
 from engine.contract.positions import DEEPEST, dotted
 from engine.contract.problems import Problem, did_you_mean
 from engine.contract.scheduler import SCHEDULERS, Custom
+from engine.contract.type_words import models_of
 from engine.contract.wording import help_of, told, written
 
 Keys = tuple[str | int, ...]
@@ -31,7 +34,10 @@ def validate(values: dict[str, Any]) -> tuple[Experiment | None, list[Problem]]:
     try:
         experiment = Experiment.model_validate(values)
     except ValidationError as error:
-        found = (_problem(values, detail) for detail in error.errors(include_url=False))
+        # A default that is made of another key is not made where that one is wrong, and told.
+        details = error.errors(include_url=False)
+        told_first = [each for each in details if each["type"] != "default_factory_not_called"]
+        found = (_problem(values, detail) for detail in told_first)
         return None, [*_distinct(found), *problems]
     return experiment, problems
 
@@ -119,7 +125,7 @@ def _walk(
             field = known if known is not None or models else field
             node, keys = node.get(part), (*keys, part)
             if not last:
-                models = _models(field.annotation) if field is not None else []
+                models = models_of(field.annotation) if field is not None else []
     return keys, models, field
 
 
@@ -127,15 +133,8 @@ def _field(models: list[type[BaseModel]], name: str) -> FieldInfo | None:
     return next((m.model_fields[name] for m in models if name in m.model_fields), None)
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models inside an annotation such as `list[Annotated[A | B, Discriminator(…)]]`."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for inner in get_args(annotation) for model in _models(inner)]
-
-
 def _missing(key: str, name: str, field: FieldInfo | None) -> Problem:
-    models = _models(field.annotation) if field is not None else []
+    models = models_of(field.annotation) if field is not None else []
     if models:
         needed = [key for key, info in models[0].model_fields.items() if info.is_required()]
         return Problem("this section is missing", key, f"write [{name}] with {needed[0]} = …")
@@ -146,12 +145,13 @@ def _missing(key: str, name: str, field: FieldInfo | None) -> Problem:
 
 def _table_hint(keys: Keys, detail: ErrorDetails, field: FieldInfo | None) -> str:
     """How to write a section, or a list of them, that is something else."""
-    if field is None or not _models(field.annotation):
+    if field is None or not models_of(field.annotation):
         return ""
     where = ".".join(str(key) for key in keys if isinstance(key, str))
     listed = get_origin(field.annotation) is list
     if detail["type"] == "list_type":
-        return f'write [[{where}]] with name = "…", once for each'
+        first = next(iter(models_of(field.annotation)[0].model_fields))
+        return f"write [[{where}]] with {first} = …, once for each"
     if detail["type"] == "model_type" and not listed:
         return f"write [{where}] once, in single brackets, and its keys below it"
     return 'write { name = "…" }' if detail["type"] == "model_type" else ""
@@ -161,7 +161,7 @@ def _unknown_hint(keys: Keys, models: list[type[BaseModel]]) -> str:
     name = str(keys[-1])
     if "loss" in keys and name in DEPRECATED:
         return DEPRECATED[name]
-    if name == "name" and Custom in models:
+    if name == "name" and (Custom in models or CustomLoss in models):
         return "`target` stands in place of a name: keep one of the two"
     known = [key for model in models for key in model.model_fields if key != "group"]
     known = sorted(dict.fromkeys(known), key=lambda key: {"name": 0, "lr": 1}.get(key, 2))
@@ -169,7 +169,7 @@ def _unknown_hint(keys: Keys, models: list[type[BaseModel]]) -> str:
         known = ["name", "match", *known[1:]]
     elsewhere = _section_of(name) if name not in ("name", "group") else None
     if elsewhere is not None and elsewhere not in (keys[0], ""):
-        return f"{name} belongs in [{elsewhere}]"
+        return f"{did_you_mean(name, known)} {name} belongs in [{elsewhere}]".strip()
     if elsewhere == "":
         return f"{name} belongs above the first [section], or is a section of its own"
     return did_you_mean(name, known) or "known here: " + ", ".join(known)
@@ -180,7 +180,7 @@ def _section_of(name: str) -> str | None:
     if name in Experiment.model_fields:
         return ""
     for section, field in Experiment.model_fields.items():
-        if section != "scheduler" and _field(_models(field.annotation)[:1], name) is not None:
+        if section != "scheduler" and _field(models_of(field.annotation)[:1], name) is not None:
             return section
     return None
 
@@ -191,13 +191,14 @@ def _unknown_name(key: str, detail: ErrorDetails) -> Problem:
         brackets = f"[{section}]" if section == key else f"[[{section}]]"
         message = f"should be a table, not {written(detail['input'])}"
         return Problem(message, key, f'write {brackets} with name = "…" below it')
-    expected = [*SCHEDULERS] if section == "scheduler" else [*OPTIMIZERS]
+    expected = {"scheduler": [*SCHEDULERS], "loss": [*LOSSES]}.get(section, [*OPTIMIZERS])
     key, name = f"{key}.name", detail["input"].get("name")
     one_of = "one of: " + ", ".join(expected)
     if not isinstance(name, str):
         return Problem(f"should be text in quotes, not {written(name)}", key, one_of)
-    if name in REFUSED:
-        return Problem(REFUSED[name], key, one_of)
+    refused = REFUSED | REFUSED_LOSSES
+    if name in refused:
+        return Problem(refused[name], key, one_of)
     return Problem(f"{written(name)} is not known", key, did_you_mean(name, expected) or one_of)
 
 

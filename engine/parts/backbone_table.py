@@ -17,39 +17,44 @@ from torchvision import models
 
 import engine.contract.backbones as contract
 from engine.contract.backbones import Backbone
-from engine.parts.backbones import skeleton
+from engine.parts.builders import skeleton
+from engine.parts.presets import sizes_of
 from engine.parts.weights import fingerprint
 
-# How much an auxiliary loss counts: Szegedy et al. 2015 (1409.4842, 0.3) and the value that
-# torchvision's own training of Inception v3 uses (0.4).
-AUX_WEIGHT = {"googlenet": 0.3, "inception_v3": 0.4}
+# How much an auxiliary loss counts: Szegedy et al. 2015 (1409.4842, 0.3), the value that
+# torchvision's own training of Inception v3 uses (0.4), and that of its references/segmentation.
+AUX_WEIGHT = {"googlenet": 0.3, "inception_v3": 0.4, "fcn": 0.5, "deeplabv3": 0.5}
 # The keyword that fixes the image size, for models that take one size only.
 SIZE_ARGUMENT = {"vit": "image_size", "maxvit": "input_size"}
 
 
+TASKS = {"classification": models, "segmentation": models.segmentation}
+
+
 def rows() -> list[dict[str, Any]]:
-    """The table, one row for each classification model of the installed torchvision."""
-    return [row(name) for name in models.list_models(module=models)]
+    """The table, one row for each model of the installed torchvision that can be fine-tuned."""
+    named = ((task, name) for task in TASKS for name in models.list_models(TASKS[task]))
+    return [row(name, task) for task, name in named]
 
 
-def row(name: str) -> dict[str, Any]:
+def row(name: str, task: str) -> dict[str, Any]:
     pretrained = models.get_model_weights(name)
     default = pretrained["DEFAULT"]
-    size = default.transforms().crop_size[0]
+    size, resized = sizes_of(default.transforms())
     argument = SIZE_ARGUMENT.get(name.split("_")[0])
     model = skeleton(
         name, {**args(name), **({"image_size": size} if argument == "image_size" else {})}
     )
     values: dict[str, Any] = {
         "name": name,
-        "task": "classification",
+        "task": task,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "image_size": size,
-        "resize_size": default.transforms().resize_size[0],
+        "resize_size": resized,
         "smallest": size if argument else smallest(model),
         "size_argument": argument,
         "heads": heads(name),
-        "aux_weight": AUX_WEIGHT.get(name, 0.0),
+        "aux_weight": aux_weight(name),
         "default": default.name,
         "weights": {weights.name: weights_row(weights) for weights in pretrained},
     }
@@ -59,20 +64,28 @@ def row(name: str) -> dict[str, Any]:
 
 
 def args(name: str) -> dict[str, Any]:
-    return {"aux_logits": True, "init_weights": False} if name in AUX_WEIGHT else {}
+    """With the auxiliary branches, and without anything that would be downloaded or drawn."""
+    if name in models.list_models(models.segmentation):
+        return {"weights_backbone": None} | ({"aux_loss": True} if aux_weight(name) else {})
+    return {"aux_logits": True, "init_weights": False} if aux_weight(name) else {}
+
+
+def aux_weight(name: str) -> float:
+    return AUX_WEIGHT.get(name, AUX_WEIGHT.get(name.split("_")[0], 0.0))
 
 
 def weights_row(weights: Any) -> dict[str, Any]:
-    seen = weights.transforms()
+    size, resized = sizes_of(weights.transforms())
     return {
-        "image_size": seen.crop_size[0],
-        "resize_size": seen.resize_size[0],
+        "image_size": size,
+        "resize_size": resized,
         "file": weights.url.rsplit("/", 1)[1],
     }
 
 
 def heads(name: str) -> list[str]:
-    """The layers that have as many outputs as there are classes; the main one is the last one."""
+    """The layers that have as many outputs as there are classes, the main one first: it comes after
+    the auxiliary ones in classification models, and before in those for segmentation."""
     classes = 1009  # a prime that is no layer's width
     model = skeleton(name, {**args(name), "num_classes": classes})
     found = [
@@ -81,7 +94,7 @@ def heads(name: str) -> list[str]:
         if (isinstance(module, nn.Linear) and module.out_features == classes)
         or (isinstance(module, nn.Conv2d) and module.out_channels == classes)
     ]
-    return [found[-1], *found[:-1]]
+    return found if "weights_backbone" in args(name) else [found[-1], *found[:-1]]
 
 
 def smallest(model: nn.Module) -> int:

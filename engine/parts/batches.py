@@ -13,19 +13,23 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from engine.contract.data import Data as DataSection
-from engine.contract.problems import InputError, Problem
+from engine.contract.problems import InputError
+from engine.contract.tasks import Task
 from engine.parts.datasets import build_sources
+from engine.parts.joint_transforms import build_joint_transforms
 from engine.parts.randomness import generator
 from engine.parts.reading import Batch, Samples, Unreadable
 from engine.parts.sources import Source
+from engine.parts.split import Ahead, Split
+from engine.parts.steps import batches_per_epoch
+from engine.parts.target_counts import TargetCounts, target_counts
 from engine.parts.transforms import Preset, build_transforms
-from engine.parts.workers import Workers, raised
 
 __all__ = ["Batch", "Data", "Unreadable", "build_data"]
 
@@ -40,8 +44,10 @@ B = TypeVar("B")
 class Data:
     """The batches of one experiment.
 
-    classes            their names; a target is an index into them
-    train_targets      (N,) int64, of the training samples
+    task               what the targets are
+    classes            the names of the classes or labels, or the columns of the numbers
+    train_targets      of the training samples, of a Batch's shape and type; None where they are
+                       masks, which are read with their images
     train_samples, val_samples      how many; no validation where `val_samples` is 0
     batches_per_epoch  of training
     workers            processes that load, for training and as many for validation
@@ -50,16 +56,19 @@ class Data:
     on an image, and where images of a batch differ in size.
     """
 
-    def __init__(self, train: Split, val: Split | None, batch_size: int, drop_last: bool) -> None:
-        self._train, self._val = train, val
-        self._batch_size, self._drop_last = batch_size, drop_last
+    def __init__(self, train: Split, val: Split | None, section: DataSection) -> None:
+        self._train, self._val, self._section = train, val, section
+        self._batch_size = batch_size = section.batch_size
+        self._ahead: Ahead | None = None
+        self.task = train.source.task
         self.classes = train.source.classes
         self.train_targets = train.source.targets
         self.train_samples = len(train.source)
         self.val_samples = 0 if val is None else len(val.source)
         self.workers = train.worker_count
-        full, rest = divmod(self.train_samples, batch_size)
-        self.batches_per_epoch = full + (rest > 0 and not drop_last)
+        self.batches_per_epoch = batches_per_epoch(
+            self.train_samples, batch_size, drop_last=section.drop_last
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -70,19 +79,59 @@ class Data:
             source = None if split is None else split.source
             digest.update(f"split\0{source and source.classes}\0".encode())
             if source is not None:
-                for index, target in enumerate(source.targets.tolist()):
+                targets = source.targets
+                each: list[object] = [source.task] * len(source)
+                if targets is not None:
+                    whole = not targets.is_floating_point()
+                    each = targets.tolist() if whole else [row.numpy().tobytes() for row in targets]
+                for index, target in enumerate(each):
                     digest.update(f"{source.relative_name(index)}\0{target}\0".encode(*_ANY))
         return digest.hexdigest()
+
+    @cached_property
+    def target_counts(self) -> TargetCounts:
+        """How often each target of the training samples occurs; only for a classification or a
+        segmentation. Masks are all read for it, once: seconds for thousands.
+
+        Raises InputError for masks that can't be read or hold what is no class.
+        """
+        section, source = self._section, self._train.source
+        key = "data.root" if section.target is None else "data.target"
+        return target_counts(
+            source, key=key, seed=self._train.seed, skip_unreadable=section.skip_unreadable
+        )
 
     def train_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch (from 0), from batch number `start` on.
 
         One epoch at a time: a new call ends the batches of the one before.
         """
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and epoch == start == 0:
+            return iter(ahead)
         seed = self._train.seed
         order = torch.randperm(self.train_samples, generator=generator(seed, "shuffle", epoch))
         end = self.batches_per_epoch * self._batch_size
         return self._train.batches(epoch, order[start * self._batch_size : end], self._batch_size)
+
+    def first_batches(self, count: int) -> list[Batch]:
+        """The first of epoch 0, looked at before training: `train_batches(0)` begins with them at
+        its next call, so that nothing is read twice."""
+        if self._ahead is None:
+            self._ahead = Ahead(self.train_batches(0))
+        return self._ahead.first(count)
+
+    def first_val_samples(self, count: int) -> Batch | None:
+        """A batch of the first validation samples, read in this process, so that no worker starts
+        before it is needed. None without validation."""
+        if self._val is None:
+            return None
+        return self._val.few(VALIDATION, list(range(min(count, self.val_samples))))
+
+    @property
+    def val_targets(self) -> Tensor | None:
+        """As `train_targets`, of the validation samples; None without validation too."""
+        return None if self._val is None else self._val.source.targets
 
     def val_batches(self) -> Iterator[Batch]:
         """All validation samples in their order; the last batch may be short."""
@@ -105,93 +154,51 @@ class Data:
 _ANY = ("utf-8", "surrogateescape")  # file names may be any bytes
 
 
-class Split:
-    """One side of the data. Its images are transformed once where that is possible (`prepared`),
-    else when they are needed, here or in workers."""
-
-    def __init__(
-        self, samples: Samples, seed: int, *, prepared: bool, workers: int, pin_memory: bool
-    ) -> None:
-        self.source, self.seed = samples.source, seed
-        self.worker_count = 0 if prepared else workers
-        self._samples, self._prepared, self._pin = samples, prepared, pin_memory
-        self._workers = (
-            Workers(samples, self.worker_count, pin_memory) if self.worker_count else None
-        )
-
-    def batches(self, epoch: int, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        if self._prepared:
-            batches = self._select(order, batch_size)
-        else:
-            keys = ((epoch, part.tolist()) for part in _parts(order, batch_size))
-            if self._workers is not None:
-                return self._workers.batches(keys)  # they pin in a thread of their own
-            batches = (raised(self._samples[key]) for key in keys)
-        return (_pinned(batch) for batch in batches) if self._pin else batches
-
-    def close(self) -> None:
-        if self._workers is not None:
-            self._workers.close()
-
-    @cached_property
-    def _images(self) -> Tensor:
-        """(N, 3, H, W), made at the first use."""
-        keys = ((0, [index]) for index in range(len(self.source)))
-        return torch.cat([raised(self._samples[key]).inputs for key in keys])
-
-    def _select(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        targets, indices = self.source.targets.index_select(0, order), order.tolist()
-        begins = range(0, len(order), batch_size)
-        # Not strict: of nothing, which is what is left of a finished epoch, split makes one part.
-        for at, part, chosen in zip(
-            begins, torch.split(order, batch_size), torch.split(targets, batch_size), strict=False
-        ):
-            inputs = self._images.index_select(0, part)
-            yield Batch(inputs, chosen, indices[at : at + batch_size], [])
-
-
-def _parts(order: Tensor, size: int) -> Iterator[Tensor]:
-    return (order[at : at + size] for at in range(0, len(order), size))
-
-
-def _pinned(batch: Batch) -> Batch:
-    return batch._replace(inputs=batch.inputs.pin_memory(), targets=batch.targets.pin_memory())
-
-
 def build_data(
-    section: DataSection, preset: Preset, *, seed: int, folder: Path, pin_memory: bool = False
+    section: DataSection,
+    preset: Preset,
+    *,
+    seed: int,
+    folder: Path,
+    pin_memory: bool = False,
+    task: Task = "classification",
+    ignore_index: int = -100,
 ) -> Data:
     """`folder`: what a relative `root` or file of `target` is relative to. `pin_memory` makes
-    copying to a GPU asynchronous; it does nothing where there is none.
+    copying to a GPU asynchronous; it does nothing where there is none. `ignore_index`: the target
+    that doesn't count, which masks get where there is no image.
 
     Raises InputError with the problems of `[data]`.
     """
+    masks = task == "segmentation"
     transforms, sources = _both(
-        lambda: build_transforms(section, preset), lambda: build_sources(section, folder, seed)
+        lambda: (
+            build_joint_transforms(section, preset, ignore_index)
+            if masks
+            else build_transforms(section, preset)
+        ),
+        lambda: build_sources(section, folder, seed, task=task, ignore_index=ignore_index),
     )
     pin_memory = pin_memory and torch.cuda.is_available()
     free = PREPARED_BYTES
 
-    def split(source: Source, transform: Callable[..., Tensor], random: bool, shape: int) -> Split:
+    def split(
+        source: Source, transform: Callable[..., Any], random: bool, shape: torch.Size
+    ) -> Split:
         nonlocal free
-        size = 4 * shape * len(source)
+        size = len(source) * (4 * shape.numel() + (8 * shape[1:].numel() if masks else 0))
         prepared = source.in_memory and not random and size <= free
         free -= size if prepared else 0
         samples = Samples(source, transform, seed, draws=random or source.draws)
         workers = _worker_count(section.workers, source)
         return Split(samples, seed, prepared=prepared, workers=workers, pin_memory=pin_memory)
 
-    pixels = torch.Size(transforms.train_shape).numel(), torch.Size(transforms.eval_shape).numel()
-    train = split(sources.train, transforms.train, transforms.random, pixels[0])
+    shapes = torch.Size(transforms.train_shape), torch.Size(transforms.eval_shape)
+    train = split(sources.train, transforms.train, transforms.random, shapes[0])
     val = None
     if sources.val is not None:
-        val = split(sources.val, transforms.eval, False, pixels[1])
-    data = Data(train, val, section.batch_size, section.drop_last)
-    if data.batches_per_epoch == 0:
-        message = f"a batch of {section.batch_size} is more than the {data.train_samples} samples"
-        hint = "make it smaller, or leave drop_last out"
-        raise InputError(Problem(f"{message} there are", "data.batch_size", hint))
-    return data
+        val = split(sources.val, transforms.eval, False, shapes[1])
+    return Data(train, val, section)
 
 
 def _both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:

@@ -1,7 +1,7 @@
 """[data] → the training and the validation samples, not yet read.
 
-The choice between the bundled digits, image folders, torchvision's data sets and one's own, and the
-split where the data has none.
+The choice between the bundled digits, image folders and tables, torchvision's data sets and one's
+own, and the split where the data has none.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.contract.data import NO_VALIDATION, Data
+from engine.contract.data import NO_VALIDATION, TASKS, VAL_NAMES, Data
 from engine.contract.problems import InputError, Problem, did_you_mean
+from engine.contract.tasks import Task
+from engine.parts.image_masks import ImageMasks, image_mask_folder
+from engine.parts.image_table import ImageTable, image_table
 from engine.parts.named_datasets import custom, torchvision_dataset
 from engine.parts.randomness import generator
-from engine.parts.sources import Digits, Folder, Source, Subset
+from engine.parts.sources import Digits, Folder, Source, Subset, require_folder, subfolders
 
-VAL_NAMES = ("val", "valid", "validation")
 DEFAULT_FRACTION = 0.2
+_OWN_FILES = (Folder, ImageMasks, ImageTable)
 _SPLIT_NAMES = {"train", "training", "test", "testing", *VAL_NAMES}
 
 
@@ -40,43 +43,87 @@ def stratified_split(targets: Tensor, fraction: float, seed: int) -> tuple[list[
     return sorted(train), sorted(val)
 
 
+def random_split(count: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """As `stratified_split`, for targets that are no classes: `fraction` of all samples, and at
+    least one on each side where there are two."""
+    order = torch.randperm(count, generator=generator(seed, "split"))
+    held_out = min(max(1, round(fraction * count)), count - 1)
+    return sorted(order[held_out:].tolist()), sorted(order[:held_out].tolist())
+
+
 @dataclass(frozen=True)
 class Sources:
     train: Source
     val: Source | None
 
 
-def build_sources(section: Data, folder: Path, seed: int) -> Sources:
-    """`folder`: what a relative `root` or file of `target` is relative to.
+def build_sources(
+    section: Data,
+    folder: Path,
+    seed: int,
+    *,
+    task: Task = "classification",
+    ignore_index: int = -100,
+) -> Sources:
+    """`folder`: what a relative `root` or file of `target` is relative to. `ignore_index`: the
+    value of targets that mean "don't know".
 
     Raises InputError at the key that is wrong. Reads no image, but one to see what a data set of
-    torchvision or one's own gives, and all where such a one doesn't tell its targets.
+    torchvision or one's own gives, and all where such a one doesn't tell its targets; masks where
+    nothing else tells how many classes there are.
     """
+    _check_keys(section, task)
     root = None if section.root is None else folder / Path(section.root).expanduser()
     train: Source
     val: Source | None
     if section.target is not None:
-        train, val = custom(section, root, folder, seed)
+        train, val = custom(section, root, folder, seed, task, ignore_index)
     elif section.dataset == "digits":
         train, val = _digits(section), None
     elif section.dataset == "ImageFolder" and root is not None:
         train, val = _image_folder(section, root)
+    elif section.dataset == "ImageMaskFolder" and root is not None:
+        train, val = image_mask_folder(section, root, ignore_index)
+    elif section.dataset == "ImageTable" and root is not None:
+        train, val = image_table(section, root, task, ignore_index)
     else:
-        train, val = torchvision_dataset(section, root, seed)
+        train, val = torchvision_dataset(section, root, seed, task, ignore_index)
     _check_classes(train, val)
     if val is not None or section.val == NO_VALIDATION:
         return Sources(train, val)
-    fraction = section.val if isinstance(section.val, float) else DEFAULT_FRACTION
-    indices = stratified_split(train.targets, fraction, seed)
-    if not indices[1]:
-        raise InputError(
-            Problem(
-                "there is only one sample of each class, so none is left for validation",
-                key="data.val",
-                hint='add samples, or write val = "none"',
-            )
-        )
-    return Sources(Subset(train, indices[0]), Subset(train, indices[1]))
+    return _split(train, section.val if isinstance(section.val, float) else DEFAULT_FRACTION, seed)
+
+
+def _split(whole: Source, fraction: float, seed: int) -> Sources:
+    if whole.task == "classification" and whole.targets is not None:
+        train, val = stratified_split(whole.targets, fraction, seed)
+        message = "there is only one sample of each class, so none is left for validation"
+    else:
+        train, val = random_split(len(whole), fraction, seed)
+        message = "there is only one sample, so none is left for validation"
+    if not val or not train:
+        hint = 'add samples, or write val = "none"'
+        raise InputError(Problem(message, key="data.val", hint=hint))
+    return Sources(Subset(whole, train), Subset(whole, val))
+
+
+def _check_keys(section: Data, task: Task) -> None:
+    """The task may come from the loss, so that the section by itself can't tell all of this."""
+    fitting = TASKS.get(section.dataset) if section.target is None else None
+    if fitting is not None and task not in fitting:
+        named = f"{section.dataset} is for {' or '.join(fitting)}, not {task}"
+        raise InputError(Problem(named, "data.task", "choose the loss or the data set accordingly"))
+    only = {"mask_values": "segmentation", "standardize": "regression"}
+    problems = [
+        Problem(f"is only for a {wanted}, and this is a {task}", f"data.{key}", "take it out")
+        for key, wanted in only.items()
+        if getattr(section, key) and task != wanted
+    ]
+    if section.classes is not None and task == "regression":
+        hint = "data.targets names the numbers"
+        problems.append(Problem("is not for a regression", "data.classes", hint))
+    if problems:
+        raise InputError(*problems)
 
 
 def _digits(section: Data) -> Digits:
@@ -91,12 +138,8 @@ def _digits(section: Data) -> Digits:
 
 
 def _image_folder(section: Data, root: Path) -> tuple[Folder, Folder | None]:
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "does not exist"
-        near = _subfolders(root.parent) if root.parent.is_dir() else []
-        hint = did_you_mean(root.name, near) or "a relative path is relative to this file"
-        raise InputError(Problem(f"{root} {what}", "data.root", hint))
-    inside = _subfolders(root)
+    require_folder(root)
+    inside = subfolders(root)
     flat = section.train == "train" and not {name.lower() for name in inside} & _SPLIT_NAMES
     train = Folder(root if flat else _split_folder(root, section.train, "data.train"), "data.root")
     if isinstance(section.val, float) or section.val == NO_VALIDATION:
@@ -113,28 +156,23 @@ def _image_folder(section: Data, root: Path) -> tuple[Folder, Folder | None]:
 def _split_folder(root: Path, name: str, key: str) -> Path:
     if (root / name).is_dir():
         return root / name
-    inside = _subfolders(root)
+    inside = subfolders(root)
     hint = did_you_mean(name, inside) or f"there are: {', '.join(inside[:10]) or 'no folders'}"
     raise InputError(Problem(f'no folder "{name}" in {root}', key, hint))
 
 
-def _subfolders(folder: Path) -> list[str]:
-    try:
-        inside = [entry.name for entry in folder.iterdir() if entry.is_dir()]
-    except PermissionError:
-        message = f"no permission to look into {folder}"
-        raise InputError(Problem(message, "data.root", "change its permissions")) from None
-    return sorted(name for name in inside if not name.startswith("."))
-
-
 def _check_classes(train: Source, val: Source | None) -> None:
-    if len(train.classes) < 2:
+    if len(train.classes) < 2 and train.task in ("classification", "segmentation"):
         where = f"{train.folder}: " if isinstance(train, Folder) else ""
+        hint = {
+            Folder: "a classification needs two or more, each in a folder of its own",
+            ImageMasks: "write mask_values = [0, 255] if the masks hold these two values",
+        }.get(type(train), f"a {train.task} needs two or more")
         raise InputError(
             Problem(
                 f"{where}only one class is there: {', '.join(train.classes)}",
-                key="data.root" if isinstance(train, Folder) else "data.dataset",
-                hint="a classification needs two or more, each in a folder of its own",
+                key="data.root" if isinstance(train, _OWN_FILES) else "data.dataset",
+                hint=hint,
             )
         )
     if val is None or val.classes == train.classes:

@@ -50,11 +50,11 @@ class Freezing:
         share = 100 * self.trainable_count / self.total
         lines = [
             f"trains {self.trainable_count:,} of {self.total:,} parameters ({share:.3g} %): "
-            f"{_few(self.trainable)}"
+            f"{few(self.trainable)}"
         ]
         if self.frozen:
             norms = f" (norm layers among them: {self.frozen_norms})" if self.frozen_norms else ""
-            lines.append(f"frozen: {_few(self.frozen)}{norms}")
+            lines.append(f"frozen: {few(self.frozen)}{norms}")
         return "\n".join(lines)
 
 
@@ -69,9 +69,13 @@ def freeze(
     Errors: InputError at `model.freeze.N` for the patterns that match nothing, all at once, and at
     `model.freeze` where nothing is left to train.
     """
-    names = _names(model)
-    if problems := list(_unmatched(model, names, patterns, heads)):
+    found = [
+        unmatched(model, pattern, heads, f"model.freeze.{position}")
+        for position, pattern in enumerate(patterns)
+    ]
+    if problems := [problem for problem in found if problem is not None]:
         raise InputError(*problems)
+    names = _names(model)
     decided = {thing: _decision(called, patterns, heads) for thing, called in names.items()}
     still = {
         inside
@@ -105,12 +109,14 @@ def _names(model: nn.Module) -> dict[Thing, list[str]]:
 def _decision(called: list[str], patterns: list[str], heads: list[str]) -> bool | None:
     """Frozen, taken out again, or never named."""
     for pattern in reversed(patterns):
-        if any(_takes(pattern, name, heads) for name in called):
+        if any(takes(pattern, name, heads) for name in called):
             return not pattern.startswith("!")
     return None
 
 
-def _takes(pattern: str, name: str, heads: list[str]) -> bool:
+def takes(pattern: str, name: str, heads: list[str]) -> bool:
+    """Whether a pattern, with its `!` or without, names this module or parameter. What is in a head
+    is named by a pattern that begins with that head's own name only."""
     glob = pattern.removeprefix("!")
     head = next((head for head in heads if name == head or name.startswith(f"{head}.")), None)
     if head is not None and not (glob.startswith(head) and glob[len(head) :][:1] in ("", *".*?[")):
@@ -134,28 +140,25 @@ def _is_still(module: nn.Module, decided: dict[Thing, bool | None]) -> bool:
     return frozen and not taken_out and bool(parameters or decided[module])
 
 
-def _unmatched(
-    model: nn.Module, names: dict[Thing, list[str]], patterns: list[str], heads: list[str]
-) -> Iterator[Problem]:
-    """A pattern has to take a parameter, or a module with nothing inside."""
+def unmatched(model: nn.Module, pattern: str, heads: list[str], key: str) -> Problem | None:
+    """What is wrong with a pattern that takes no parameter, and no module with nothing inside."""
+    names = _names(model)
     ends = [
         name
         for thing, called in names.items()
         if not (isinstance(thing, nn.Module) and next(thing.children(), None) is not None)
         for name in called
     ]
+    if any(takes(pattern, name, heads) for name in ends):
+        return None
+    glob = pattern.removeprefix("!")
+    if any(matches(glob, name) for name in ends):
+        message = f'"{glob}" holds the new head only, which is frozen by its own name only'
+        return Problem(message, key, f"write one of: {', '.join(heads)}")
     known = [name for called in names.values() for name in called]
-    for position, pattern in enumerate(patterns):
-        if any(_takes(pattern, name, heads) for name in ends):
-            continue
-        key, glob = f"model.freeze.{position}", pattern.removeprefix("!")
-        if any(matches(glob, name) for name in ends):
-            message = f'"{glob}" holds the new head only, which is frozen by its own name only'
-            yield Problem(message, key, f"write one of: {', '.join(heads)}")
-        else:
-            children = ", ".join(name for name, _ in model.named_children())
-            hint = did_you_mean(glob.strip("*."), known) or f"the outermost modules are: {children}"
-            yield Problem(f'"{glob}" matches no module or parameter', key, hint)
+    children = ", ".join(name for name, _ in model.named_children())
+    hint = did_you_mean(glob.strip("*."), known) or f"the outermost modules are: {children}"
+    return Problem(f'"{glob}" matches no module or parameter', key, hint)
 
 
 def _freezing(model: nn.Module, evaluating: list[nn.Module]) -> Freezing:
@@ -194,6 +197,7 @@ def _topmost(
             yield from _topmost(child, wholly, single, f"{prefix}{name}.")
 
 
-def _few(names: list[str], shown: int = 8) -> str:
+def few(names: list[str], shown: int = 8) -> str:
+    """The first of them, and how many more there are."""
     rest = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

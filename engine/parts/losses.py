@@ -1,147 +1,180 @@
-"""[loss] → what the loop minimizes, with the denominators that torch's mean divides by.
+"""[loss] → what the loop minimizes: a sum of terms, with the denominators of their means.
 
 `weight` and `ignore_index` make torch's mean a weighted one: batches that are accumulated, and the
 batches of an epoch, have to be averaged with the sum of the weights of the targets that count.
+Each term has its own denominator, so a count is a tuple with one number a term.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.contract.loss import Loss
-from engine.contract.problems import InputError, Problem
+from engine.contract.loss import Custom
+from engine.contract.tasks import Task
+from engine.parts.loss_term import Term, gives_probabilities, scores
+
+Counts = tuple[float, ...]
+
+
+class SampleLosses(NamedTuple):
+    """What reduction = "none" keeps of a batch; all on the device."""
+
+    losses: Tensor  # (batch,), NaN where nothing of the sample counts
+    class_totals: Tensor  # (classes,), the losses summed by class, label or number
+    class_counts: Tensor  # (classes,)
+
+
+class BatchLoss(NamedTuple):
+    """`value`: (), with its graph. `terms`: (terms,) without graph, or None where there is one
+    term. `samples`: where a term has reduction = "none"."""
+
+    value: Tensor
+    terms: Tensor | None
+    samples: SampleLosses | None
 
 
 class Criterion(nn.Module):
-    """A loss of the form (output, target).
+    """The sum of the terms, each times its scale; auxiliary heads count `aux_weight` in each."""
 
-    `weight`: a weight for each class, shape (classes,), or None. `all_count`: whether no training
-    target is ignored.
-    """
-
-    weight: Tensor | None
-
-    def __init__(self, section: Loss, weight: Tensor | None, *, all_count: bool) -> None:
+    def __init__(
+        self, terms: Sequence[Term], task: Task, classes: int, outputs: int, aux_weight: float
+    ) -> None:
         super().__init__()
-        self.reduction = section.reduction
-        self.ignore_index = section.ignore_index
-        self.label_smoothing = section.label_smoothing
-        self.register_buffer("weight", weight)
-        # Targets are counted on the CPU, where they come from, which never waits for the device;
-        # and by numpy, which takes 2 µs for a batch where torch's small operations take 8.
-        self._host_weight = None if weight is None else weight.double().numpy()
-        self._all_count = all_count and weight is None
+        self.terms = list(terms)
+        self._of_terms = nn.ModuleList([term.modules for term in terms])  # moved by .to(device)
+        self.task, self.classes, self.outputs, self.aux_weight = task, classes, outputs, aux_weight
+        self.titles = [term.title for term in self.terms]
+        self.scales = [term.scale for term in self.terms]
+        # Whether a term's number is a sum over what counts, not a mean.
+        self.sums = [term.reduction == "sum" for term in self.terms]
+        self.kept = next((term for term in self.terms if term.reduction == "none"), None)
+        self.scaling = next((t.scaling for t in self.terms if t.scaling is not None), None)
 
-    def forward(self, output: Tensor, targets: Tensor, count: float) -> Tensor:
-        """The number to minimize, shape (). `output` (batch, classes), `targets` (batch,)."""
-        value = self._cross_entropy(output, targets, self.reduction)
-        return value.sum() / count if self.reduction == "none" else value
-
-    def total(self, output: Tensor, targets: Tensor) -> Tensor:
-        """The sum over the targets that count, shape (): divided by their `count`, it is the mean
-        of any number of batches together."""
-        return self._cross_entropy(output, targets, "sum")
-
-    def count(self, targets: Tensor) -> float:
-        """The denominator of torch's mean: the weights of the targets that count, summed.
-
-        `targets`: (batch,) on the CPU, of training samples; 0 where every one is ignored, and
-        torch's mean NaN. Counts only where something can differ: that is once a batch.
+    def forward(
+        self,
+        output: Tensor,
+        auxiliary: Sequence[Tensor],
+        targets: Tensor,
+        counts: Counts,
+        window: Counts | None = None,
+    ) -> BatchLoss:
+        """`output` (batch, outputs, …) raw and float32, as each of `auxiliary`; `targets` as the
+        data has them. `window`: the counts of all batches of the step, where there are several.
         """
-        return float(len(targets)) if self._all_count else self.count_of_any(targets)
+        values = []
+        total: Tensor | None = None
+        for position, (term, count) in enumerate(zip(self.terms, counts, strict=True)):
+            value = self._term(term, output, auxiliary, targets, count)
+            if window is not None and not self.sums[position] and window[position]:
+                value = value * (count / window[position])
+            values.append(value)
+            scaled = value if term.scale == 1 else value * term.scale
+            total = scaled if total is None else total + scaled
+        assert total is not None
+        terms = torch.stack(values).detach() if len(values) > 1 else None
+        samples = self.samples(output.detach(), targets) if self.kept is not None else None
+        return BatchLoss(total, terms, samples)
 
-    def count_of_any(self, targets: Tensor) -> float:
-        """As `count`, for targets that need not be of training samples."""
-        indices = targets.numpy()
-        counting = indices != self.ignore_index
-        if self._host_weight is None:
-            return float(np.count_nonzero(counting))
-        return float(self._host_weight[indices[counting]].sum())
+    def _term(
+        self,
+        term: Term,
+        output: Tensor,
+        auxiliary: Sequence[Tensor],
+        targets: Tensor,
+        count: float,
+    ) -> Tensor:
+        if count == 0:  # a mean over nothing is NaN; other terms may have something
+            return output.sum() * 0.0
+        value = term.value(output, targets, count)
+        for extra in auxiliary:
+            value = value + self.aux_weight * term.value(extra, targets, count)
+        return value
 
-    def share(self, count: float, window: float) -> float:
-        """What a batch's loss is multiplied by when several batches make one step."""
-        return 1.0 if self.reduction == "sum" else count / window
+    def totals(self, output: Tensor, targets: Tensor) -> Tensor:
+        """The sum of each term over what counts, (terms,): for averages over any batches."""
+        return torch.stack([term.total(output, targets) for term in self.terms])
 
-    def _cross_entropy(self, output: Tensor, targets: Tensor, reduction: str) -> Tensor:
-        return F.cross_entropy(
-            output,
-            targets,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=reduction,
-            label_smoothing=self.label_smoothing,
-        )
+    def combined(self, means: Sequence[float]) -> float:
+        """The loss of these means of the terms."""
+        return sum(scale * mean for scale, mean in zip(self.scales, means, strict=True))
 
+    def counts(self, targets: Tensor) -> Counts:
+        """The denominator of each term's mean. `targets`: of training samples, on the CPU; 0
+        where every one is ignored. Counts only where something can differ: it is once a batch."""
+        if len(targets) == 0:
+            return (0.0,) * len(self.terms)
+        return tuple([term.count(targets, self.outputs) for term in self.terms])
 
-def build_criterion(
-    section: Loss, classes: list[str], train_targets: Tensor, outputs: int
-) -> Criterion:
-    """`train_targets`: (samples,), all targets that will be trained on. `outputs` of the head.
+    def counts_of_any(self, targets: Tensor) -> Counts:
+        """As `counts`, for targets that need not be of training samples."""
+        return tuple([term.count_of_any(targets, self.outputs) for term in self.terms])
 
-    Raises InputError for weights that don't fit the classes, and where nothing is left to learn
-    from.
-    """
-    counting = train_targets[train_targets != section.ignore_index]
-    if len(counting) == 0:
-        raise InputError(
-            Problem(
-                f"every training target is {section.ignore_index}: nothing is left to learn from",
-                "loss.ignore_index",
-                "choose a number that is no class of yours, such as -100",
-            )
-        )
-    if int(counting.min()) < 0:
-        found = int(counting.min())
-        hint = f"write ignore_index = {found} if such samples are to be left out"
-        raise InputError(Problem(f"the target {found} is no class", "loss.ignore_index", hint))
-    weight = _weight(section, classes, counting, outputs)
-    criterion = Criterion(section, weight, all_count=len(counting) == len(train_targets))
-    if outputs > int(counting.max()) and criterion.count(counting) == 0:
-        raise InputError(
-            Problem(
-                "every class that has training samples has the weight 0: nothing is left to learn",
-                "loss.weight",
-                'one number for each class, or "balanced"',
-            )
-        )
-    return criterion
+    def describe(self) -> list[str]:
+        """What is added to the model's outputs before each term, which nobody wrote."""
+        return [
+            f"{term.title} expects {term.section.expects}: {term.section.added_activation} is "
+            "applied to the model's outputs"
+            for term in self.terms
+            if term.activation is not None and not isinstance(term.section, Custom)
+        ]
 
+    def predictions(self, output: Tensor, *, probabilities: bool) -> Tensor:
+        """Raw outputs → what metrics take: logits (batch, classes, …), or probabilities, for
+        classes; probabilities (batch, labels); numbers (batch, numbers) in the original unit."""
+        section = self.terms[0].section
+        output = scores(section, output)
+        if self.task == "multilabel":
+            return output.sigmoid()
+        if self.task == "regression":
+            if gives_probabilities(section):
+                return output.softmax(1)
+            return output if self.scaling is None else self.scaling.back(output)
+        if output.shape[1] == 1:  # the logit of the second of two classes
+            output = torch.cat([torch.zeros_like(output), output], 1)
+        return output.softmax(1) if probabilities else output
 
-def _weight(section: Loss, classes: list[str], targets: Tensor, outputs: int) -> Tensor | None:
-    if section.weight is None:
-        return None
-    if section.weight == "balanced":
-        return balanced(targets, len(classes), outputs)
-    weights = section.weight
-    if len(weights) != outputs:
-        names = ", ".join(classes[:8]) + (", …" if len(classes) > 8 else "")
-        raise InputError(
-            Problem(
-                f"{len(weights)} weights for {outputs} classes ({names})",
-                "loss.weight",
-                'one number for each class, in that order, or "balanced"',
-            )
-        )
-    negative = [position for position, weight in enumerate(weights) if weight < 0]
-    if negative:
-        hint = "0 leaves the class out of the loss, 1 is as without weights"
-        raise InputError(
-            *(
-                Problem(f"a weight is not negative, as {weights[n]:g} is", f"loss.weight.{n}", hint)
-                for n in negative
-            )
-        )
-    return torch.tensor(weights, dtype=torch.float32)
+    def samples(self, output: Tensor, targets: Tensor) -> SampleLosses:
+        """The losses of the first term that keeps them, by sample and by class, without a graph
+        and without waiting for the device."""
+        term = self.kept
+        assert term is not None
+        with torch.no_grad():
+            each = term.each(output, targets)
+            if self.task == "segmentation" and each.ndim == 4:
+                each = each.mean(1)
+            if self.task in ("classification", "segmentation"):
+                if self.task == "classification" and each.ndim > 1:
+                    each = each.flatten(1).mean(1)
+                return _by_class(each, targets, self.classes, term.ignore_index)
+            if each.ndim == 2 and each.shape[1] == self.classes:
+                ones = torch.full((self.classes,), float(len(each)), device=each.device)
+                return SampleLosses(each.mean(1), each.sum(0), ones)
+            by_sample = each.flatten(1).mean(1) if each.ndim > 1 else each
+            applies = targets if self.task == "multilabel" else torch.ones_like(targets)
+            return SampleLosses(by_sample, by_sample @ applies, applies.sum(0))
 
 
-def balanced(targets: Tensor, classes: int, outputs: int) -> Tensor:
-    """samples / (classes x samples of the class), as scikit-learn's "balanced"; shape (outputs,).
-
-    A class without a sample gets 0: no target ever asks for its weight.
-    """
-    counts = torch.bincount(targets, minlength=outputs)
-    weight = len(targets) / (classes * counts.clamp(min=1).double())
-    return torch.where(counts > 0, weight, 0.0).float()
+def _by_class(
+    each: Tensor, targets: Tensor, classes: int, ignore_index: int | None
+) -> SampleLosses:
+    """`each` and `targets`: (batch, …). A class more takes what is ignored: choosing by a mask
+    would wait for the device, to know how many are left."""
+    if each.shape != targets.shape:  # one number a sample, of targets with pixels
+        nothing = torch.zeros(classes, device=each.device)
+        return SampleLosses(each, nothing, nothing)
+    counting = targets != ignore_index if ignore_index is not None else torch.ones_like(targets) > 0
+    losses = torch.where(counting, each, 0.0)
+    flat_counting = counting.flatten(1).float() if each.ndim > 1 else counting.float().unsqueeze(1)
+    by_sample = losses.flatten(1).sum(1) if each.ndim > 1 else losses
+    places = torch.where(counting, targets, classes).flatten()
+    # In float32 a million pixels, added one by one, are 1 % off. mps has no float64.
+    wide = torch.float32 if each.device.type == "mps" else torch.float64
+    totals = torch.zeros(classes + 1, dtype=wide, device=each.device)
+    counts = torch.zeros(classes + 1, dtype=wide, device=each.device)
+    totals.index_add_(0, places, losses.flatten().to(wide))
+    counts.index_add_(0, places, torch.ones_like(places, dtype=wide))
+    return SampleLosses(by_sample / flat_counting.sum(1), totals[:-1], counts[:-1])

@@ -11,10 +11,12 @@ from typing import Any
 
 from torchvision import datasets
 
-from engine.contract.data import NO_VALIDATION, Data
+from engine.contract.data import NO_VALIDATION, TASKS, VAL_NAMES, Data
 from engine.contract.problems import InputError, Problem, did_you_mean
+from engine.contract.tasks import Task
 from engine.parts.custom import described, load_target
-from engine.parts.map_style import MapStyle, shown
+from engine.parts.map_style import MapStyle
+from engine.parts.map_targets import shown
 from engine.parts.randomness import generators_kept, mix, seed_generators
 
 KNOWN: dict[str, Callable[..., Any]] = {
@@ -33,13 +35,13 @@ _OWN_KEYS = {
 
 
 def torchvision_dataset(
-    section: Data, root: Path | None, seed: int
+    section: Data, root: Path | None, seed: int, task: Task, ignore_index: int
 ) -> tuple[MapStyle, MapStyle | None]:
     """Raises InputError at data.dataset, data.root, data.train, data.val or data.args."""
     name = section.dataset
     if name not in KNOWN:
-        hint = did_you_mean(name, ["digits", "ImageFolder", *KNOWN]) or (
-            "digits, ImageFolder, or a class of torchvision.datasets"
+        hint = did_you_mean(name, [*TASKS, *KNOWN]) or (
+            f"{', '.join(TASKS)}, or a class of torchvision.datasets"
         )
         raise InputError(Problem(f'no data set is called "{name}"', "data.dataset", hint))
     build, parameters = KNOWN[name], _parameters(KNOWN[name])
@@ -52,23 +54,24 @@ def torchvision_dataset(
     switches = ("train", "split", "image_set")
     switch = next((s for s in switches if s in parameters and s not in section.args), None)
 
-    def built(split: str, key: str) -> MapStyle:
+    source_of = _source_of(section, seed, task, ignore_index, draws=False)
+
+    def built(split: str, key: str, names: list[str] | None = None) -> MapStyle:
         keywords = fixed | _switched(name, switch, split, key)
         try:
             with contextlib.redirect_stdout(sys.stderr):  # some tell there that they download
                 dataset = _seeded(build, keywords, seed)
         except Exception as error:
             raise InputError(_refusal(name, error, key)) from error
-        source: MapStyle = _seeded(MapStyle, {"draws": False}, seed, dataset, name, "data.dataset")
-        return source
+        return source_of(dataset, name, "data.dataset", names)
 
     train = built(section.train, "data.train")
     if isinstance(section.val, str) and section.val != NO_VALIDATION:
-        return train, built(section.val, "data.val")
+        return train, built(section.val, "data.val", train.classes)
     if section.val is None and switch in ("split", "image_set"):
-        for split in ("val", "valid", "validation"):
+        for split in VAL_NAMES:
             try:
-                return train, built(split, "data.val")
+                return train, built(split, "data.val", train.classes)
             except InputError as error:
                 if not _unknown_split(error.__cause__):
                     raise
@@ -76,7 +79,7 @@ def torchvision_dataset(
 
 
 def custom(
-    section: Data, root: Path | None, folder: Path, seed: int
+    section: Data, root: Path | None, folder: Path, seed: int, task: Task, ignore_index: int
 ) -> tuple[MapStyle, MapStyle | None]:
     """One's own function or class. Raises InputError at data.target or data.args."""
     assert section.target is not None
@@ -95,7 +98,9 @@ def custom(
     if root is not None and "root" not in parameters and not any_name:
         raise InputError(Problem(f"{title} takes no `root`", "data.root", "take it out"))
 
-    def built(split: str, split_key: str) -> MapStyle:
+    source_of = _source_of(section, seed, task, ignore_index, draws=True)
+
+    def built(split: str, split_key: str, names: list[str] | None = None) -> MapStyle:
         if not splits and (split_key, split) != ("data.train", "train"):
             message = f'{title} takes no `split`, so there is no "{split}"'
             hint = "give it the parameter split, or write val = 0.2"
@@ -104,13 +109,29 @@ def custom(
             dataset = _seeded(build, fixed | ({"split": split} if splits else {}), seed)
         except Exception as error:
             raise InputError(Problem(f"{title} fails: {described(error)}", key)) from error
-        source: MapStyle = _seeded(MapStyle, {"draws": True}, seed, dataset, title, key)
-        return source
+        return source_of(dataset, title, key, names)
 
     train = built(section.train, "data.train")
     if isinstance(section.val, str) and section.val != NO_VALIDATION:
-        return train, built(section.val, "data.val")
-    return train, built("val", "data.val") if section.val is None and splits else None
+        return train, built(section.val, "data.val", train.classes)
+    if section.val is None and splits:
+        return train, built("val", "data.val", train.classes)
+    return train, None
+
+
+def _source_of(
+    section: Data, seed: int, task: Task, ignore_index: int, *, draws: bool
+) -> Callable[[Any, str, str, list[str] | None], MapStyle]:
+    """`names` are those of the training samples, which are believed for masks: a class may be rare
+    enough to be in none of the validation's."""
+    given = {"draws": draws, "section": section, "task": task, "ignore_index": ignore_index}
+
+    def source_of(dataset: Any, title: str, key: str, names: list[str] | None) -> MapStyle:
+        keywords = given | {"names": names if task == "segmentation" else None}
+        source: MapStyle = _seeded(MapStyle, keywords, seed, dataset, title, key)
+        return source
+
+    return source_of
 
 
 def _seeded(build: Callable[..., Any], keywords: dict[str, Any], seed: int, *args: Any) -> Any:

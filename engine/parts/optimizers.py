@@ -24,7 +24,7 @@ def build_optimizer(section: Optimizer, model: nn.Module) -> torch.optim.Optimiz
 
     Raises InputError for a pattern that matches nothing and for what torch itself refuses.
     """
-    groups = _groups(section, model)
+    groups = parameter_groups(section, model)
     if problems := list(_impossible(section, model)):
         raise InputError(*problems)
     optimizer_class = getattr(torch.optim, section.name, None)
@@ -77,6 +77,21 @@ def group_rates(optimizer: torch.optim.Optimizer) -> list[GroupRates]:
     ]
 
 
+def planned_rates(section: Optimizer, model: nn.Module) -> list[GroupRates]:
+    """What `group_rates` will give, without an optimizer: the model may be on the meta device,
+    where torch refuses to build some (fused ones). Raises InputError as `build_optimizer` does for
+    patterns."""
+    return [
+        GroupRates(
+            name=group["name"],
+            lr=float(group.get("lr", section.lr)),
+            momentum=group.get("momentum", getattr(section, "momentum", None)),
+            betas=_tuple(group.get("betas", getattr(section, "betas", None))),
+        )
+        for group in parameter_groups(section, model)
+    ]
+
+
 def _torch_keywords(section: OptimizerSection) -> dict[str, Any]:
     return {key: _tuple(value) for key, value in section.keywords().items()}
 
@@ -85,7 +100,7 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value  # betas, etas, …
 
 
-def _groups(section: Optimizer, model: nn.Module) -> list[dict[str, Any]]:
+def parameter_groups(section: Optimizer, model: nn.Module) -> list[dict[str, Any]]:
     """torch's group dicts; `default` first, and only if something is left for it."""
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     chosen: dict[str, int] = {}  # parameter → its group; of several that match, the last

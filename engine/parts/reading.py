@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from PIL import UnidentifiedImageError
@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from engine.contract.problems import RunError
+from engine.parts.masks import MaskError
 from engine.parts.randomness import generators_kept, mix, seed_generators
-from engine.parts.sources import Source
+from engine.parts.sources import Source, Target
 from engine.parts.transforms import AnyImage, as_rgb
 
 Key = tuple[int, list[int]]  # the epoch, and the indices of a batch
@@ -33,7 +34,7 @@ class Batch(NamedTuple):
     """Without its unreadable samples: it may be short, or empty."""
 
     inputs: Tensor  # (batch, channels, height, width) float32
-    targets: Tensor  # (batch,) int64
+    targets: Tensor  # (batch,) int64; (batch, labels or numbers) float32; (batch, H, W) int64
     indices: list[int]  # into the training or validation samples
     unreadable: list[Unreadable]
 
@@ -49,10 +50,11 @@ class Failure:
 
 class Samples(Dataset[Batch | Failure]):
     """A batch by its key. `draws`: whether random numbers are drawn for a sample; they are
-    seeded by (seed, epoch, index)."""
+    seeded by (seed, epoch, index). `transform`: from an image to a float tensor; of a
+    segmentation, from an image and its mask to both as tensors."""
 
     def __init__(
-        self, source: Source, transform: Callable[[AnyImage], Tensor], seed: int, *, draws: bool
+        self, source: Source, transform: Callable[..., Any], seed: int, *, draws: bool
     ) -> None:
         self.source, self._transform = source, transform
         self._seed, self._draws = seed, draws
@@ -69,7 +71,7 @@ class Samples(Dataset[Batch | Failure]):
 
     def _batch(self, epoch: int, indices: list[int]) -> Batch:
         images: list[Tensor] = []
-        targets: list[int] = []
+        targets: list[Target] = []
         read: list[int] = []
         unreadable = []
         for index in indices:
@@ -81,19 +83,33 @@ class Samples(Dataset[Batch | Failure]):
             except MemoryError:
                 raise
             except Exception as error:  # decoders, and people's own code, raise all there is
-                unreadable.append(Unreadable(index, self.source.name(index), _why(error)))
+                unreadable.append(Unreadable(index, self.source.name(index), why(error)))
                 continue
-            images.append(self._transformed(image, index))
+            pixels, target = self._transformed(image, target, index)
+            images.append(pixels)
             targets.append(target)
             read.append(index)
-        return Batch(self._stack(images, read), torch.tensor(targets).long(), read, unreadable)
+        return Batch(self._stack(images, read), self._targets(targets), read, unreadable)
 
-    def _transformed(self, image: AnyImage, index: int) -> Tensor:
+    def _transformed(self, image: AnyImage, target: Target, index: int) -> tuple[Tensor, Target]:
         try:
-            return self._transform(image)
+            if self.source.task == "segmentation":
+                pixels, mask = self._transform(image, target)
+                return pixels, mask
+            return self._transform(image), target
         except RunError as failed:
             message = f"{self.source.name(index)}: {failed.message}"
             raise RunError(message, failed.remedy) from failed
+
+    def _targets(self, targets: list[Any]) -> Tensor:
+        """Masks have the sizes of their images, which are equal."""
+        if self.source.task == "classification":
+            return torch.tensor(targets).long()
+        if targets:
+            return torch.stack(targets)
+        if self.source.task == "segmentation":
+            return torch.empty(0, 0, 0, dtype=torch.int64)
+        return torch.empty(0, len(self.source.classes))
 
     def _stack(self, images: list[Tensor], indices: list[int]) -> Tensor:
         if not images:
@@ -110,7 +126,7 @@ class Samples(Dataset[Batch | Failure]):
         return torch.stack(images)
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     """One line for a person."""
     match error:
         case FileNotFoundError():
@@ -121,4 +137,6 @@ def _why(error: Exception) -> str:
             return "not an image, or an empty or damaged one"
         case OSError():
             return error.strerror or str(error) or type(error).__name__
+        case MaskError():
+            return str(error)
     return f"{type(error).__name__}: {error}"

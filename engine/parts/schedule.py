@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
+from engine.contract.experiment import Experiment
 from engine.contract.problems import InputError, Problem
 from engine.contract.scheduler import OneCycleLR, ReduceLROnPlateau, Scheduler
 from engine.parts.rates import GroupRates, Rates
@@ -69,13 +70,36 @@ class Schedule:
         self.lrs = self._composed()
         self._momenta = self._cycled()
 
+    @classmethod
+    def of(
+        cls,
+        experiment: Experiment,
+        groups: Sequence[GroupRates],
+        steps_per_epoch: int,
+        folder: Path,
+    ) -> Self:
+        """The chain of an experiment. `folder` is what files of one's own code are relative to."""
+        epochs = experiment.train.epochs
+        return cls(
+            experiment.scheduler,
+            groups,
+            total_steps=steps_per_epoch * epochs,
+            total_epochs=epochs,
+            folder=folder,
+        )
+
+    @property
+    def groups(self) -> tuple[GroupRates, ...]:
+        """As the optimizer began with them, before any member acted."""
+        return self._groups
+
     def _begin(self) -> None:
         problems = [*_lonely(self._members)]
         problems += [problem for member in self._members for problem in member.problems()]
         if not problems:
             for member in self._members:
                 try:
-                    member.reach(0, {})
+                    self._reach(member, 0, {})
                 except InputError as error:
                     problems += error.problems
         if problems:
@@ -142,11 +166,15 @@ class Schedule:
 
     def _advance(self, members: Sequence[Member], count: int, metrics: Mapping[str, float]) -> bool:
         for member in members:
-            member.reach(count, metrics)
+            self._reach(member, count, metrics)
         lrs, momenta = self._composed(), self._cycled()
         changed = lrs != self.lrs or momenta != self._momenta
         self.lrs, self._momenta = lrs, momenta
         return changed
+
+    def _reach(self, member: Member, count: int, metrics: Mapping[str, float]) -> None:
+        """One member's turn: a place for `ptrain lr` to look at what each of them does."""
+        member.reach(count, metrics)
 
     def _composed(self) -> list[float]:
         if len(self._members) == 1:  # not through a quotient, which would round

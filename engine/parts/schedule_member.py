@@ -198,6 +198,9 @@ class Member:
                 self.scheduler.step()
             except ExpressionError as error:
                 raise self._problem(self._blamed, str(error)) from error
+            except OverflowError as error:  # CyclicLR's "exp_range" with a gamma above 1
+                message = f"gamma ** {own} is more than a number can hold"
+                raise self._problem("gamma", message, "write a gamma of 1 or less") from error
 
     def _load(self, section: Custom) -> None:
         function = load_target(section.target, self._folder, f"{self.key}.target")
@@ -218,9 +221,9 @@ class Member:
         try:
             self.function(self.rates, own)
         except Exception as error:
-            raise self._problem(
-                "target", f"fails at {at} {own}: {described(error, file)}"
-            ) from error
+            told = f"fails at {at} {own}: {described(error, file)}"
+            hint = f"it is called as f(optimizer, {at}), {at} counted from 0"
+            raise self._problem("target", told, hint) from error
         where = f"{file.name}, line {code.co_firstlineno}: " if code and file else ""
         for group in self.rates.param_groups:
             try:

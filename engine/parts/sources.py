@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,22 +14,33 @@ from torch import Tensor
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from engine.contract.problems import InputError, Problem
+from engine.contract.problems import InputError, Problem, did_you_mean
+from engine.contract.tasks import Task
 from engine.parts.transforms import AnyImage
+
+Target = int | Tensor  # a class; (labels,) or (numbers,) float32; a mask (H, W) int32
 
 
 class Source(Protocol):
-    """Samples by their index. All but the images is known without reading any."""
+    """Samples by their index. All but the images and masks is known without reading any."""
 
-    classes: list[str]
-    targets: Tensor  # (N,) int64, each an index into `classes`
+    classes: list[str]  # the names of the classes or labels, or the columns of the numbers
     in_memory: bool  # reading costs nothing but the transforms
     draws: bool  # whether reading runs code that may draw random numbers
 
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def targets(self) -> Tensor | None:
+        """(N,) int64, each an index into `classes`; (N, labels) float32 of 0 and 1; (N, numbers)
+        float32; None for masks, which are read with their images."""
+        ...
+
     def __len__(self) -> int: ...
 
-    def read(self, index: int) -> tuple[AnyImage, int]:
-        """The image and its class. Raises whatever the file or the data set raises."""
+    def read(self, index: int) -> tuple[AnyImage, Target]:
+        """The image and its target. Raises whatever the file or the data set raises."""
         ...
 
     def name(self, index: int) -> str:
@@ -43,6 +55,7 @@ class Source(Protocol):
 class Digits:
     """The bundled 1,797 handwritten digits, 8x8, grey. Origin and license: digits.txt."""
 
+    task: Task = "classification"
     in_memory, draws = True, False
 
     def __init__(self) -> None:
@@ -82,6 +95,7 @@ def _is_image(path: str) -> bool:
 class Folder:
     """A folder of images for each class, found by torchvision's ImageFolder."""
 
+    task: Task = "classification"
     in_memory, draws = False, False
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -96,10 +110,7 @@ class Folder:
         self.folder = folder
         self.classes: list[str] = found.classes
         self.targets = torch.tensor(found.targets, dtype=torch.int64)
-        # One array, not a list of a million strings: counting references to those would make each
-        # worker copy, page by page, the memory that it shares with the main process.
-        names = [os.fsencode(os.path.relpath(path, folder)) for path, _ in found.samples]
-        self._names = np.array(names, dtype=np.bytes_)
+        self._names = names_array(os.path.relpath(path, folder) for path, _ in found.samples)
         counts = self.targets.bincount(minlength=len(self.classes)).tolist()
         empty = [name for name, count in zip(self.classes, counts, strict=True) if not count]
         if empty:
@@ -111,17 +122,49 @@ class Folder:
         return len(self._names)
 
     def read(self, index: int) -> tuple[AnyImage, int]:
-        # Through a file object: Pillow keeps a path's file open where it fails to decode it.
-        with Path(self.name(index)).open("rb") as file:
-            image = Image.open(file)
-            image.load()
-        return image, int(self.targets[index])
+        return load_image(self.name(index)), int(self.targets[index])
 
     def name(self, index: int) -> str:
         return str(self.folder / self.relative_name(index))
 
     def relative_name(self, index: int) -> str:
-        return Path(os.fsdecode(self._names[index].item())).as_posix()
+        return name_at(self._names, index)
+
+
+def names_array(names: Iterable[str]) -> Any:
+    """One array (N,) of bytes, not a list of a million strings: counting references to those would
+    make each worker copy, page by page, the memory that it shares with the main process."""
+    return np.array([os.fsencode(name) for name in names], dtype=np.bytes_)
+
+
+def name_at(names: Any, index: int) -> str:
+    return Path(os.fsdecode(names[index].item())).as_posix()
+
+
+def load_image(path: str | Path) -> Image.Image:
+    """Decoded. Through a file object: Pillow keeps a path's file open where decoding fails."""
+    with Path(path).open("rb") as file:
+        image = Image.open(file)
+        image.load()
+    return image
+
+
+def require_folder(root: Path) -> None:
+    """Raises InputError at data.root where there is none."""
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        near = subfolders(root.parent) if root.parent.is_dir() else []
+        hint = did_you_mean(root.name, near) or "a relative path is relative to this file"
+        raise InputError(Problem(f"{root} {what}", "data.root", hint))
+
+
+def subfolders(folder: Path) -> list[str]:
+    try:
+        inside = [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    except PermissionError:
+        message = f"no permission to look into {folder}"
+        raise InputError(Problem(message, "data.root", "change its permissions")) from None
+    return sorted(name for name in inside if not name.startswith("."))
 
 
 class Subset:
@@ -130,14 +173,20 @@ class Subset:
     def __init__(self, source: Source, indices: list[int]) -> None:
         self._source = source
         self._indices = np.array(indices, dtype=np.int64)
+        self.task: Task = source.task
         self.classes = source.classes
-        self.targets = source.targets[self._indices]
+        self.targets = None if source.targets is None else source.targets[self._indices]
         self.in_memory, self.draws = source.in_memory, source.draws
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def read(self, index: int) -> tuple[AnyImage, int]:
+    @property
+    def whole(self) -> tuple[Source, list[int]]:
+        """The source that this is a part of, and which part."""
+        return self._source, self._indices.tolist()
+
+    def read(self, index: int) -> tuple[AnyImage, Target]:
         return self._source.read(int(self._indices[index]))
 
     def name(self, index: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from engine.contract.data import Transform
@@ -61,6 +62,25 @@ REFUSED = {
     ),
 }
 
+# What a segmentation can't have: its mask would stay as it was.
+_POLICY = "moves and turns images, but torchvision's can't do that to their masks"
+REFUSED_WITH_MASKS = {
+    **dict.fromkeys(("AutoAugment", "RandAugment", "TrivialAugmentWide", "AugMix"), _POLICY),
+    "ToPureTensor": "makes the mask look like any tensor, so that what follows leaves it as it is",
+}
+
+
+class _OfImageAlone(v2.Transform):  # type: ignore[misc]
+    """Erasing hides a part of the image; what was there stays the answer. torchvision's does the
+    same, with a warning each time."""
+
+    def __init__(self, inner: v2.Transform) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, pair: tuple[Any, Any]) -> tuple[Any, Any]:
+        return self.inner(pair[0]), pair[1]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -79,26 +99,37 @@ def is_random(transform: object) -> bool:
 
 
 def read_steps(
-    sections: list[Transform], key: str, image_size: int, problems: list[Problem]
+    sections: list[Transform],
+    key: str,
+    image_size: int,
+    problems: list[Problem],
+    mask_fill: int | None = None,
 ) -> list[Step]:
     """Builds each; what is wrong is appended to `problems`, and that step is left out.
 
-    `image_size` is only for the hint of a crop without its size.
+    `image_size` is only for the hint of a crop without its size. `mask_fill`: the steps will get
+    images with their masks, and give the mask that value where there is no image.
     """
     steps = []
     for position, section in enumerate(sections):
         at = f"{key}.{position}"
-        transform = _build(section.name, section.keywords, at, image_size, problems)
+        transform = _build(section.name, section.keywords, at, image_size, problems, mask_fill)
         if transform is not None:
             steps.append(Step(at, section.name, transform))
     return steps
 
 
 def _build(
-    name: str, keywords: dict[str, Any], key: str, image_size: int, problems: list[Problem]
+    name: str,
+    keywords: dict[str, Any],
+    key: str,
+    image_size: int,
+    problems: list[Problem],
+    mask_fill: int | None,
 ) -> v2.Transform | None:
-    if name in REFUSED:
-        problems.append(Problem(f"{name} {REFUSED[name]}", f"{key}.name", "take it out"))
+    refused = REFUSED if mask_fill is None else REFUSED | REFUSED_WITH_MASKS
+    if name in refused:
+        problems.append(Problem(f"{name} {refused[name]}", f"{key}.name", "take it out"))
         return None
     if name not in KNOWN:
         hint = did_you_mean(name, KNOWN.keys() - REFUSED.keys())
@@ -108,13 +139,17 @@ def _build(
     before = len(problems)
     problems += _keyword_problems(name, keywords, key, image_size)
     values = {
-        keyword: _value(keyword, value, f"{key}.{keyword}", image_size, problems)
+        keyword: _value(keyword, value, f"{key}.{keyword}", image_size, problems, mask_fill)
         for keyword, value in keywords.items()
     }
     if len(problems) > before:
         return None
+    if mask_fill is not None and "fill" in inspect.signature(KNOWN[name]).parameters:
+        fill = values.get("fill", 0)  # which is torchvision's own default
+        values["fill"] = {tv_tensors.Mask: mask_fill, "others": fill}
     try:
-        return KNOWN[name](**values)
+        built = KNOWN[name](**values)
+        return _OfImageAlone(built) if mask_fill is not None and name == "RandomErasing" else built
     except Exception as error:  # whatever a constructor of torchvision's raises for a bad value
         problems.append(Problem(f"torchvision refuses this {name}: {error}", key))
         return None
@@ -143,7 +178,14 @@ def _keyword_problems(
     return problems
 
 
-def _value(keyword: str, value: Any, key: str, image_size: int, problems: list[Problem]) -> Any:
+def _value(
+    keyword: str,
+    value: Any,
+    key: str,
+    image_size: int,
+    problems: list[Problem],
+    mask_fill: int | None,
+) -> Any:
     """A value of TOML as torchvision wants it: words for enumerations and dtypes, tuples."""
     if isinstance(value, str) and keyword in ("interpolation", "policy", "dtype"):
         return _word(keyword, value, key, problems)
@@ -158,7 +200,7 @@ def _value(keyword: str, value: Any, key: str, image_size: int, problems: list[P
             problems.append(Problem('should be a table such as { name = "ColorJitter" }', at))
             continue
         rest = {k: v for k, v in item.items() if k != "name"}
-        inner.append(_build(item["name"], rest, at, image_size, problems))
+        inner.append(_build(item["name"], rest, at, image_size, problems, mask_fill))
     return inner
 
 

@@ -11,6 +11,7 @@ takes half the time that it takes on a Pillow image.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,22 +58,38 @@ class Transforms:
     def __init__(self, train: list[Step], eval: list[Step]) -> None:
         self._train, self._eval = train, eval
         self.random = any(is_random(step.transform) for step in train)
-        self.train_shape = _probe(train)
-        self.eval_shape = _probe(eval)
+        self.train_shape = probe(train)
+        self.eval_shape = probe(eval)
 
     def train(self, image: AnyImage) -> Tensor:
-        return _through(self._train, as_rgb(image))
+        return through(self._train, as_rgb(image))  # type: ignore[no-any-return]
 
     def eval(self, image: AnyImage) -> Tensor:
-        return _through(self._eval, as_rgb(image))
+        return through(self._eval, as_rgb(image))  # type: ignore[no-any-return]
 
 
 def build_transforms(data: Data, preset: Preset) -> Transforms:
     """Raises InputError, with every problem of `data.augment` and `data.preprocess`."""
     image_size = data.image_size or preset.image_size
+    augment, own = steps_of(data, image_size)
+    tensor = Step("", "to a tensor", as_tensor)
+    if data.preprocess is None:
+        geometry = _preset_geometry(preset, image_size)
+        training = training_geometry(geometry, {step.name for step in augment})
+        finish = finish_steps([], preset)
+    else:
+        geometry, floats = before_floats(own)
+        training, finish = geometry, finish_steps(floats, preset)
+    return Transforms([*training, tensor, *augment, *finish], [*geometry, tensor, *finish])
+
+
+def steps_of(
+    data: Data, image_size: int, mask_fill: int | None = None
+) -> tuple[list[Step], list[Step]]:
+    """`augment` and `preprocess`, built. Raises InputError with all that is wrong with them."""
     problems: list[Problem] = []
-    augment = read_steps(data.augment, "data.augment", image_size, problems)
-    own = read_steps(data.preprocess or [], "data.preprocess", image_size, problems)
+    augment = read_steps(data.augment, "data.augment", image_size, problems, mask_fill)
+    own = read_steps(data.preprocess or [], "data.preprocess", image_size, problems, mask_fill)
     problems += [
         Problem(
             f"{step.name} draws random numbers, and validation has to be the same each time",
@@ -84,16 +101,13 @@ def build_transforms(data: Data, preset: Preset) -> Transforms:
     ]
     if problems:
         raise InputError(*problems)
-    tensor = Step("", "to a tensor", _as_tensor)
-    if data.preprocess is None:
-        geometry = _preset_geometry(preset, image_size)
-        training = _training_geometry(geometry, {step.name for step in augment})
-        finish = _finish([], preset)
-    else:
-        cut = next((i for i, step in enumerate(own) if step.name in TO_FLOAT), len(own))
-        geometry = training = own[:cut]
-        finish = _finish(own[cut:], preset)
-    return Transforms([*training, tensor, *augment, *finish], [*geometry, tensor, *finish])
+    return augment, own
+
+
+def before_floats(own: list[Step]) -> tuple[list[Step], list[Step]]:
+    """`preprocess` in two: what works on the image, and what makes it floating-point numbers."""
+    cut = next((i for i, step in enumerate(own) if step.name in TO_FLOAT), len(own))
+    return own[:cut], own[cut:]
 
 
 def _preset_geometry(preset: Preset, image_size: int) -> list[Step]:
@@ -106,14 +120,14 @@ def _preset_geometry(preset: Preset, image_size: int) -> list[Step]:
     ]
 
 
-def _training_geometry(geometry: list[Step], augment: set[str]) -> list[Step]:
+def training_geometry(geometry: list[Step], augment: set[str]) -> list[Step]:
     """What of the preset's resize and crop is left where augmentation sets the size itself."""
     if augment & RESIZERS:
         return []
     return geometry[:1] if augment & CROPPERS else geometry
 
 
-def _finish(own: list[Step], preset: Preset) -> list[Step]:
+def finish_steps(own: list[Step], preset: Preset) -> list[Step]:
     """To float and normalized: as `data.preprocess` ends, else as the weights expect."""
     to_float = Step("", "to float", _to_float)
     if not own:
@@ -173,7 +187,7 @@ class _Normalize:
         return _to_float(image).sub(self.mean).div_(self.std)
 
 
-def _as_tensor(image: AnyImage) -> Tensor:
+def as_tensor(image: AnyImage) -> Tensor:
     return image if isinstance(image, Tensor) else F.pil_to_tensor(image)
 
 
@@ -183,7 +197,8 @@ def _to_float(image: Tensor) -> Tensor:
     return converted
 
 
-def _through(steps: list[Step], image: Any) -> Tensor:
+def through(steps: list[Step], image: Any) -> Any:
+    """`image`: one, or a pair of an image and its mask. Raises RunError."""
     for step in steps:
         try:
             image = step.transform(image)
@@ -193,23 +208,29 @@ def _through(steps: list[Step], image: Any) -> Tensor:
                 f"{step.name} ({step.key or 'data'}) fails on an image of {size} pixels: {error}",
                 f"change {step.key or 'data.preprocess'}, or resize before it",
             ) from error
-    return image  # type: ignore[no-any-return]
+    return image
 
 
 def _height_width(image: Any) -> tuple[int, ...]:
+    if isinstance(image, tuple):
+        return _height_width(image[0])
     return tuple(image.shape[-2:]) if isinstance(image, Tensor) else (image.height, image.width)
 
 
-def _probe(steps: list[Step]) -> tuple[int, int, int]:
+def probe(
+    steps: list[Step], with_mask: Callable[[Image.Image], Any] | None = None
+) -> tuple[int, int, int]:
     """The shape that comes out, tried with a wide and a high image: what fails here would fail
-    in the middle of the first epoch."""
+    in the middle of the first epoch. `with_mask` makes the pair that the steps take."""
     shapes = {}
     with generators_kept():
         for height, width in ((480, 640), (600, 450)):
             seed_generators(0)
             image: Any = Image.new("RGB", (width, height), (90, 120, 150))
+            image = image if with_mask is None else with_mask(image)
             for step in steps:
                 image = _try(step, image)
+            image = image[0] if isinstance(image, tuple) else image
             shapes[tuple(image.shape)] = (height, width)
     shape = next(iter(shapes))
     key = next((s.key for s in reversed(steps) if s.key.startswith("data.")), "data.preprocess")
@@ -245,8 +266,12 @@ def _try(step: Step, image: Any) -> Any:
         raise InputError(
             Problem(f"{step.name} fails on an image: {error}", key=step.key, hint=hint)
         ) from error
-    if isinstance(out, Image.Image) or (isinstance(out, Tensor) and out.ndim == 3):
-        return out
+    alone = out[0] if isinstance(out, tuple) and len(out) == 2 else out
+    if isinstance(alone, Image.Image) or (isinstance(alone, Tensor) and alone.ndim == 3):
+        if alone is out or _height_width(alone) == _height_width(out[1]):
+            return out
+        message = f"{step.name} changes the size of the image, but not of its mask"
+        raise InputError(Problem(message, key=step.key, hint="take it out"))
     raise InputError(
         Problem(f"{step.name} doesn't give one image", key=step.key, hint="take it out")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import pickle
 import re
 import urllib.error
@@ -18,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from engine.contract.backbones import BACKBONES
 from engine.contract.problems import InputError, Problem
 
 Entries = dict[str, Tensor]
@@ -33,27 +35,50 @@ _DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 _VIT = re.compile(r"(\.mlp)\.linear_([12])\.")
 
 
-def fetch(backbone: str, weights: str, folder: Path | None) -> tuple[Path, str]:
+def fetch(
+    backbone: str, weights: str, folder: Path | None, *, refetch: bool = False
+) -> tuple[Path, str]:
     """torchvision's weights by name, downloaded unless they are there, and their SHA-256.
 
     Torch hub trusts a file that is already in its cache; here each is hashed at every load, at
-    about a second a gigabyte. Errors: InputError where there is no network, no writable folder,
-    or a damaged file.
+    about a second a gigabyte. With `refetch`, one that is damaged is downloaded again, and replaced
+    when the new one is there and intact.
+    Errors: InputError where there is no network, no writable folder, or a damaged file.
     """
     url = torchvision.models.get_model_weights(backbone)[weights].url
     folder = folder or Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / url.rsplit("/", 1)[1]
-    if not path.exists():
+    if not path.exists() or (refetch and not _intact(path, sha256(path))):
         _download(url, path)
     digest = sha256(path)
-    named = HASH.search(path.name)
-    if named is None or not digest.startswith(named[1]):
-        refuse(
-            f"{path} is damaged: its SHA-256 begins with {digest[:8]}, "
-            f"torchvision's with {named[1] if named else '?'}",
-            f"delete it, and it is downloaded again; or put a good copy there, from {url}",
-        )
+    if not _intact(path, digest):
+        hint = f"--refetch downloads it again; or put a good copy there, from {url}"
+        refuse(_damage(path, digest), hint)
     return path, digest
+
+
+def verified(path: Path) -> str:
+    """The SHA-256 of a person's file. One that is named as a download of torchvision's has to be
+    it; in other names eight digits may be a date. Errors: InputError."""
+    digest = sha256(path)
+    downloads = {file.file for row in BACKBONES.values() for file in row.weights.values()}
+    if path.name in downloads and not _intact(path, digest):
+        hint = "take a good copy; if it is another file, give it another name"
+        refuse(_damage(path, digest), hint)
+    return digest
+
+
+def _intact(path: Path, digest: str) -> bool:
+    named = HASH.search(path.name)
+    return named is not None and digest.startswith(named[1])
+
+
+def _damage(path: Path, digest: str) -> str:
+    named = HASH.search(path.name)
+    return (
+        f"{path} is damaged or only a part: its SHA-256 begins with {digest[:8]}, "
+        f"torchvision's with {named[1] if named else '?'}"
+    )
 
 
 def sha256(path: Path) -> str:
@@ -72,6 +97,8 @@ def _download(url: str, path: Path) -> None:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is the response too, with its connection
         refuse(f"the weights could not be downloaded from {url}: {error.reason}", where)
+    except http.client.HTTPException as error:
+        refuse(f"the weights could not be downloaded from {url}: {error!r}", where)
     except RuntimeError as error:  # torch.hub's word for a hash that differs
         refuse(f"the download from {url} arrived damaged: {error}", f"try again, or {where}")
     except OSError as error:

@@ -18,6 +18,7 @@ from engine.contract.events import (
     RunStopped,
     Step,
     System,
+    Unfrozen,
     Validated,
     Warned,
     as_dict,
@@ -42,6 +43,7 @@ EVENTS: list[Event] = [
          non_finite={"loss": "nan"}, skipped="the gradient is not finite"),
     Validated(time=3.0, step=6, epoch=1, metrics={"val/loss": 0.5, "val/f1": None}, seconds=1.25,
               non_finite={"val/f1": "nan"}, requested=True),
+    Unfrozen(time=3.2, step=6, epoch=2, layers=["layer4", "layer3"], trainable=12),
     CheckpointSaved(time=3.5, step=6, epoch=2, path="checkpoints/best.pt", kind="best", metric=0.5,
                     sha256="ab", bytes=123),
     System(time=4.0, memory=1 << 40, device_memory=5, device_memory_total=6, device_utilisation=99),
@@ -67,8 +69,8 @@ def test_every_type_of_event_is_among_those_above() -> None:
 
 
 NAMES = [
-    "run_started", "run_resumed", "step", "step", "validated", "checkpoint_saved", "system",
-    "warning", "request_done", "run_finished", "run_stopped", "run_failed",
+    "run_started", "run_resumed", "step", "step", "validated", "unfrozen", "checkpoint_saved",
+    "system", "warning", "request_done", "run_finished", "run_stopped", "run_failed",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.contract.experiment import METRICS, Experiment
+from engine.contract.experiment import Experiment, metric_names
 from engine.contract.model import Model
 from engine.contract.optimizer import SGD
 from engine.contract.training import Checkpoint, Train
@@ -19,7 +19,8 @@ def experiment(**sections: Any) -> Experiment:
 
 def test_a_backbone_and_the_epochs_are_enough() -> None:
     short = experiment()
-    assert (short.data.dataset, short.loss.name) == ("digits", "CrossEntropyLoss")
+    assert short.data.dataset == "digits"
+    assert [term.name for term in short.loss] == ["CrossEntropyLoss"]
     assert isinstance(short.optimizer, SGD)
     assert (short.optimizer.lr, short.optimizer.momentum) == (1e-3, 0.9)
     assert short.scheduler == []
@@ -47,17 +48,47 @@ def test_two_experiments_share_nothing() -> None:
         ("val/f1", None, "max"),
         ("val/loss", "max", "max"),
         ("val/accuracy", "min", "min"),
+        ("val/loss/DiceLoss", None, "min"),
+        ("val/mae", None, "min"),
+        ("val/rmse/age", None, "min"),
+        ("val/r2", None, "max"),
+        ("val/r2/error_mm", None, "max"),
+        ("val/miou", None, "max"),
+        ("val/MeanAbsoluteError", None, "min"),
+        ("val/MulticlassCalibrationError", None, "min"),
+        ("val/HammingDistance", None, "min"),
+        ("val/AUROC", None, "max"),
     ],
 )
-def test_less_loss_is_better_and_more_of_anything_else(
+def test_less_loss_or_error_is_better_and_more_of_anything_else(
     monitor: str, mode: Any, better: str
 ) -> None:
     assert Checkpoint(monitor=monitor, mode=mode).better == better
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_what_is_measured_can_be_monitored(metric: str) -> None:
-    assert experiment(checkpoint={"monitor": metric}).checkpoint.monitor == metric
+@pytest.mark.parametrize(
+    ("loss", "task", "names"),
+    [
+        ([{}], "classification", ["val/loss", "val/accuracy", "val/f1", "train/loss"]),
+        ([{}], "multilabel", ["val/loss", "val/f1", "val/accuracy", "train/loss"]),
+        ([{}], "regression", ["val/loss", "val/r2", "val/mae", "val/rmse", "train/loss"]),
+        (
+            [{}, {"name": "MultiMarginLoss"}],
+            "classification",
+            [
+                *("val/loss", "val/accuracy", "val/f1", "val/AUROC"),
+                *("val/loss/CrossEntropyLoss", "val/loss/MultiMarginLoss", "train/loss"),
+                *("train/loss/CrossEntropyLoss", "train/loss/MultiMarginLoss"),
+            ],
+        ),
+    ],
+)
+def test_what_is_measured_follows_from_the_task_the_terms_and_the_metrics(
+    loss: list[dict[str, Any]], task: str, names: list[str]
+) -> None:
+    metric = [{"name": "AUROC"}] if len(loss) > 1 else []
+    data = {"target": "mine.py:build", "task": task}
+    assert metric_names(experiment(loss=loss, data=data, metric=metric)) == names
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:15"])
@@ -90,7 +121,7 @@ def test_the_schema_has_every_section_with_its_help() -> None:
     schema = json.loads(json.dumps(Experiment.model_json_schema()))
     assert set(schema["properties"]) == set(Experiment.model_fields)
     assert schema["additionalProperties"] is False
-    assert schema["required"] == ["name", "model", "train"]
+    assert schema["required"] == ["model", "train"], "the file's name is the default of `name`"
     epochs = schema["$defs"]["Train"]["properties"]["epochs"]
     assert epochs["minimum"] == 1
     assert epochs["description"] == Train.model_fields["epochs"].description

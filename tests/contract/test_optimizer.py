@@ -1,16 +1,18 @@
-"""[optimizer] and [loss] against torch's own signatures: they cannot drift."""
+"""[optimizer] against torch's own signatures: they cannot drift."""
 
 import inspect
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
 
-from engine.contract.loss import DEPRECATED, CrossEntropyLoss
 from engine.contract.optimizer import OPTIMIZERS, REFUSED, SGD, Adam
-from engine.contract.optimizer_base import OptimizerSection
+from engine.contract.optimizer_base import Group, OptimizerSection
+from engine.contract.problems import InputError
+from engine.contract.toml_file import read, resolved_text
 
 OURS = {"name", "group"}  # no keywords of torch's: the class itself, and the parameter groups
 TORCH = {
@@ -52,15 +54,6 @@ def test_every_keyword_and_default_is_torchs_own(name: str) -> None:
         if key in theirs or f"{name}.{key}" not in NEWER
     }
     assert declared == theirs
-
-
-def test_the_loss_has_torchs_own_keywords_and_defaults() -> None:
-    theirs = keywords(torch.nn.CrossEntropyLoss)
-    declared = {
-        key: info.default for key, info in CrossEntropyLoss.model_fields.items() if key != "name"
-    }
-    assert declared == {key: theirs[key] for key in theirs if key not in DEPRECATED}
-    assert set(DEPRECATED) <= set(theirs)
 
 
 def candidates(default: Any, annotation: str) -> list[Any]:
@@ -135,6 +128,32 @@ def test_torch_is_given_the_lr_and_what_differs_from_its_defaults() -> None:
         "lr": 1e-3, "momentum": 0.9, "nesterov": True
     }  # fmt: skip
     assert Adam(lr=1, betas=[0.9, 0.99]).keywords() == {"lr": 1.0, "betas": [0.9, 0.99]}
+
+
+def test_a_group_is_called_by_its_first_match_unless_it_has_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    text = '[model]\nbackbone = "resnet18"\n[train]\nepochs = 1\n[optimizer]\nlr = 1e-3\n'
+    path.write_text(text + 'group = [{ match = ["fc", "bn1"], lr = 1e-2 }]\n')
+    experiment = read(path).experiment
+    (group,) = experiment.optimizer.group
+    assert (group.name, group.options) == ("fc", {"lr": 1e-2})
+    assert "name" not in Group.model_json_schema()["required"]
+    path.write_text(resolved_text(experiment))
+    assert read(path).experiment == experiment
+
+
+def test_two_groups_that_begin_with_the_same_match_are_told_apart_by_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    text = '[model]\nbackbone = "resnet18"\n[train]\nepochs = 1\n'
+    group = '[[optimizer.group]]\nmatch = ["fc"]\n'
+    path.write_text(text + group + group)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert [(p.key, p.line) for p in caught.value.problems] == [("optimizer.group.1.name", 7)]
+    path.write_text(f"{text}[[optimizer.group]]\nmatch = []\n")
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert [p.key for p in caught.value.problems] == ["optimizer.group.0.match"]
 
 
 def test_an_integer_stands_for_a_number() -> None:

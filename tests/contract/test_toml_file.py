@@ -53,7 +53,7 @@ def test_what_is_written_is_what_is_read(file: Path) -> None:
         {"lr": 1e-2},
         {"weight_decay": 0.0},
     ]
-    assert experiment.loss.weight == [1.0, 2.5]
+    assert [term.model_dump()["weight"] for term in experiment.loss] == [[1.0, 2.5]]
     assert read_file.text == FULL.encode()
     assert read_file.folder == file.parent
 
@@ -110,6 +110,9 @@ def test_a_data_set_given_by_mistake_is_not_parsed(file: Path) -> None:
         ("seed = 1\n[train\nepochs = 1", 2, "train", "expected ']'", "look at: [train"),
         ("[train]\n[data]\n[train]\n", 3, "train", "[train] is there already", "in one place"),
         ("[[scheduler]]\n[scheduler]\n", 2, "scheduler", "is there already", "[[scheduler]]"),
+        ("[loss]\n[[loss]]\n", 2, "loss.0", "[loss] is there already", "write [[loss]] there too"),
+        ("[loss]\n[loss]\n", 2, "loss", "[loss] is there already", "[[loss]] for one more"),
+        ("[metric]\n[metric]\n", 2, "metric", "is there already", "[[metric]] for one more"),
         ("[train]\nepochs = 1\nepochs = 2\n", 3, "train.epochs", "this key is there already",
          "keep one"),
         ("name = 'x\nseed = 1", 1, "name", "has no end", "close the quote"),
@@ -169,7 +172,7 @@ def test_an_override_takes_the_files_place(file: Path) -> None:
 def test_an_override_makes_the_sections_that_the_file_lacks(file: Path) -> None:
     file.write_text(SHORT)
     experiment = read(file, ["loss.weight=balanced", "data.args={}", "optimizer.lr=1"]).experiment
-    assert experiment.loss.weight == "balanced"
+    assert [term.model_dump()["weight"] for term in experiment.loss] == ["balanced"]
     assert experiment.optimizer.model_dump()["momentum"] == 0
 
 

@@ -222,7 +222,6 @@ def test_every_problem_of_every_group_is_told_beside_those_of_the_optimizer() ->
         "optimizer.group.1.weight_decai": "unknown key",
         "optimizer.group.1.betas": "unknown key",
         "optimizer.group.1.group": "a group has no groups",
-        "optimizer.group.2.name": "is missing",
         "optimizer.group.2.match": "is missing",
         "optimizer.group.2.mach": "unknown key",
     }

@@ -12,6 +12,7 @@ from PIL import Image
 
 from engine.contract.data import Data
 from engine.contract.problems import InputError, RunError
+from engine.parts import named_datasets
 from engine.parts.batches import build_data
 from engine.parts.transforms import Preset
 
@@ -59,9 +60,12 @@ def images(tmp_path) -> Path:
 def build():
     built = []
 
-    def build(*, seed=3, folder=Path(), **keys):
-        keys = {"workers": 0, "batch_size": 5, **keys}
-        data = build_data(Data.model_validate(keys), PRESET, seed=seed, folder=folder)
+    def build(*, seed=3, folder=Path(), ignore_index=-100, **keys):
+        section = Data.model_validate({"workers": 0, "batch_size": 5, **keys})
+        task = section.task or "classification"
+        data = build_data(
+            section, PRESET, seed=seed, folder=folder, task=task, ignore_index=ignore_index
+        )
         built.append(data)
         return data
 
@@ -364,3 +368,196 @@ def test_workers_leave_stopping_to_the_engine_and_are_gone_when_closed(images, b
     assert children() - others == workers  # they last from epoch to epoch
     data.close()
     assert children() == others
+
+
+SHAPES = """
+import random
+import numpy as np
+from PIL import Image
+
+class Squares:
+    classes = ["ground", "square"]
+    def __len__(self):
+        return 7
+    def __getitem__(self, index):
+        mask = np.zeros((20, 24), dtype=np.uint8)
+        x, y = random.randrange(10), int(np.random.randint(10))
+        mask[y : y + 8, x : x + 8] = 1
+        image = np.where(mask == 1, 255, 0).astype(np.uint8)
+        return Image.fromarray(image), mask
+"""
+MOVES = [
+    {"name": "RandomAffine", "degrees": 20, "translate": [0.2, 0.2]},
+    {"name": "RandomHorizontalFlip"},
+    {"name": "ColorJitter", "brightness": 0.1},
+]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_masks_come_in_batches_beside_their_images(tmp_path, build, workers):
+    (tmp_path / "shapes.py").write_text(SHAPES)
+    keys = {"target": "shapes.py:Squares", "folder": tmp_path, "val": 0.3, "augment": MOVES}
+    data = build(**keys, task="segmentation", ignore_index=255, workers=workers, batch_size=3)
+    batches = list(data.train_batches(0))
+    assert [tuple(batch.targets.shape) for batch in batches] == [(3, 16, 16), (2, 16, 16)]
+    for batch in batches:
+        assert batch.targets.dtype == torch.int64
+        assert set(batch.targets.unique().tolist()) == {0, 1, 255}
+        # PRESET's mean and std make white 2 and black -2: bright is where the square is.
+        bright, dark = batch.inputs[:, 0] > 1, batch.inputs[:, 0] < -1.8
+        assert float((bright & (batch.targets == 0)).float().mean()) < 0.02
+        assert float((dark & (batch.targets == 1)).float().mean()) < 0.02
+    assert data.task == "segmentation"
+    assert data.train_targets is None
+    again = build(**keys, task="segmentation", ignore_index=255, batch_size=3)
+    assert same(batches, list(again.train_batches(0)))
+    (val,) = data.val_batches()
+    assert val.targets.unique().tolist() == [0, 1]
+
+
+def pairs(root: Path, count: int = 6) -> Path:
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    for number in range(count):
+        Image.new("RGB", (20, 24), (number, 0, 0)).save(root / "images" / f"{number}.jpg")
+        mask = np.full((24, 20), number % 2, dtype=np.uint8)
+        Image.fromarray(mask).save(root / "masks" / f"{number}.png")
+    return root
+
+
+def test_masks_are_counted_once_the_training_ones_alone(tmp_path, build):
+    root = pairs(tmp_path / "pairs")
+    data = build(dataset="ImageMaskFolder", root=str(root), val=0.5, task="segmentation")
+    assert data.classes == ["0", "1"]
+    assert int(data.target_counts.counts.sum()) == 3 * 24 * 20
+    assert data.target_counts is data.target_counts
+
+
+def test_a_mask_that_is_wrong_is_unreadable_and_named(tmp_path, build):
+    root = pairs(tmp_path / "pairs")
+    Image.new("L", (20, 24), 9).save(root / "masks" / "2.png")
+    keys = {"dataset": "ImageMaskFolder", "root": str(root), "val": "none", "classes": ["a", "b"]}
+    data = build(**keys, task="segmentation", batch_size=6)
+    (batch,) = data.train_batches(0)
+    assert batch.targets.shape == (5, 16, 16)
+    (entry,) = batch.unreadable
+    assert entry.error.startswith("masks/2.png: the value 9 (480 pixels) is no class (2 classes")
+    assert entry.name == str(root / "images" / "2.jpg")
+    with pytest.raises(InputError, match=r"masks/2.png: the value 9"):
+        _ = data.target_counts
+    for mask in (root / "masks").iterdir():
+        mask.write_bytes(b"")
+    (empty,) = build(**keys, task="segmentation", batch_size=6).train_batches(0)
+    assert (len(empty.inputs), len(empty.targets), empty.targets.dtype) == (0, 0, torch.int64)
+
+
+class InMemory:
+    """As torchvision's data sets that hold all their images."""
+
+    def __init__(self, split="train"):
+        self.data = torch.arange(6 * 20 * 24).remainder(256).byte().reshape(6, 1, 20, 24)
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return self.data[index], (self.data[index, 0] > 100).int()
+
+
+def test_masks_in_memory_are_prepared_once_and_equal_to_those_read_one_by_one(build, monkeypatch):
+    monkeypatch.setitem(named_datasets.KNOWN, "InMemory", InMemory)
+    keys = {"dataset": "InMemory", "task": "segmentation", "val": "val", "mask_values": [0, 1]}
+    prepared = build(**keys)
+    first = list(prepared.train_batches(1))
+    monkeypatch.setattr("engine.parts.batches.PREPARED_BYTES", 0)
+    assert same(first, list(build(**keys).train_batches(1)))
+    assert first[0].targets.shape == (5, 16, 16)
+
+
+def test_a_wrong_mask_in_memory_is_told_and_moves_no_other(build, monkeypatch):
+    class OneWrong(InMemory):
+        def __getitem__(self, index):
+            image, mask = super().__getitem__(index)
+            return image, mask + 7 * (index == 4)
+
+    monkeypatch.setitem(named_datasets.KNOWN, "Right", InMemory)
+    monkeypatch.setitem(named_datasets.KNOWN, "Wrong", OneWrong)
+    keys = {"task": "segmentation", "val": "none", "mask_values": [0, 1], "batch_size": 6}
+    (right,), (wrong,) = (
+        build(dataset=name, **keys).train_batches(0) for name in ("Right", "Wrong")
+    )
+    assert [entry.index for entry in wrong.unreadable] == [4]
+    kept = [place for place, index in enumerate(right.indices) if index != 4]
+    assert wrong.indices == [right.indices[place] for place in kept]
+    assert torch.equal(wrong.inputs, right.inputs[kept])
+    assert torch.equal(wrong.targets, right.targets[kept])
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "targets"),
+    [
+        ("regression", "image,age,angle\n0.png,1.5,2\n1.png,3,4\n", [[1.5, 2.0], [3.0, 4.0]]),
+        ("multilabel", "image,labels\n0.png,red|big\n1.png,red\n", [[1.0, 1.0], [0.0, 1.0]]),
+        ("classification", "image,kind\n0.png,red\n1.png,big\n", [1, 0]),
+    ],
+)
+def test_tables_come_in_batches_of_their_targets(tmp_path, build, task, text, targets):
+    (tmp_path / "train.csv").write_text(text)
+    for number in range(2):
+        Image.new("RGB", (20, 20)).save(tmp_path / f"{number}.png")
+    keys = {"dataset": "ImageTable", "root": str(tmp_path), "val": "none", "task": task}
+    data = build(**keys)
+    (batch,) = data.train_batches(0)
+    order = torch.tensor(batch.indices)
+    assert batch.targets.tolist() == torch.tensor(targets)[order].tolist()
+    assert batch.targets.dtype == data.train_targets.dtype
+    (tmp_path / "0.png").write_bytes(b"")
+    (tmp_path / "1.png").write_bytes(b"")
+    (empty,) = build(**keys).train_batches(0)
+    assert empty.targets.shape == data.train_targets[:0].shape
+    assert empty.targets.dtype == data.train_targets.dtype
+
+
+def test_the_fingerprint_tells_other_numbers_and_other_masks(tmp_path, build):
+    table = {"dataset": "ImageTable", "root": str(tmp_path), "val": "none", "task": "regression"}
+    Image.new("RGB", (20, 20)).save(tmp_path / "0.png")
+    prints = set()
+    for age in (1.5, 1.5, 2.5):
+        (tmp_path / "train.csv").write_text(f"image,age\n0.png,{age}\n")
+        prints.add(build(**table).fingerprint)
+    assert len(prints) == 2
+    root = pairs(tmp_path / "pairs")
+    masks = {"dataset": "ImageMaskFolder", "root": str(root), "task": "segmentation"}
+    before = build(**masks).fingerprint
+    assert build(**masks).fingerprint == before
+    for folder, ending in (("images", "jpg"), ("masks", "png")):
+        (root / folder / f"0.{ending}").rename(root / folder / f"00.{ending}")
+    assert build(**masks).fingerprint != before
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_that_were_looked_at_are_those_of_the_first_epoch(build, images, workers):
+    data = build(**of_folder(images, workers=workers))
+    first = data.first_batches(2)
+    assert data.first_batches(1)[0] is first[0]
+    taken = list(data.train_batches(0))
+    assert taken[0] is first[0]
+    assert taken[1] is first[1]
+    assert same(list(data.train_batches(0)), taken)
+
+
+def test_looking_ahead_changes_no_other_epoch(build, images):
+    keys = of_folder(images, augment=AUGMENT)
+    data, other = build(**keys), build(**keys)
+    data.first_batches(1)
+    for epoch in (1, 0):
+        assert same(list(data.train_batches(epoch)), list(other.train_batches(epoch)))
+
+
+def test_a_few_validation_samples_are_those_of_the_first_batch(build, images):
+    data = build(**of_folder(images))
+    batch = data.first_val_samples(3)
+    assert batch is not None
+    whole = next(iter(data.val_batches()))
+    assert torch.equal(batch.inputs, whole.inputs[:3])
+    assert torch.equal(batch.targets, whole.targets[:3])

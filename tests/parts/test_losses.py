@@ -1,17 +1,40 @@
-"""CrossEntropyLoss, held against its formula written out by hand."""
+"""CrossEntropyLoss, held against its formula written out by hand; weights, outputs, predictions."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from engine.contract.loss import CrossEntropyLoss
+from engine.contract.loss import Loss
+from engine.contract.loss_classes import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HingeEmbeddingLoss,
+    KLDivLoss,
+    MSELoss,
+    NLLLoss,
+    PoissonNLLLoss,
+    SoftMarginLoss,
+)
 from engine.contract.problems import InputError, Problem
-from engine.parts.losses import Criterion, balanced, build_criterion
+from engine.contract.tasks import Task
+from engine.parts.loss_build import (
+    Targets,
+    balanced,
+    balanced_positives,
+    build_criterion,
+    output_problems,
+    outputs_for,
+)
+from engine.parts.loss_term import Term
+from engine.parts.losses import Criterion
 
 NAMES = ["ant", "bee", "cat", "dog"]
 WEIGHTS = [0.5, 2.0, 0.0, 1.5]
@@ -41,11 +64,23 @@ def summed(logits: Tensor, targets: Tensor, section: CrossEntropyLoss) -> tuple[
     return total, denominator
 
 
-def built(section: CrossEntropyLoss, targets: Tensor | None = None) -> Criterion:
-    return build_criterion(section, NAMES, torch.arange(40) % 4 if targets is None else targets, 4)
+def built(section: Loss, targets: Tensor | None = None, task: Task = "classification") -> Criterion:
+    """Of one term."""
+    targets = torch.arange(40) % 4 if targets is None else targets
+    known = Targets(task, NAMES, targets, lambda: torch.unique(targets, return_counts=True))
+    return build_criterion([section], [section.name], known, 4, Path())
 
 
-def problems(section: CrossEntropyLoss, targets: Tensor | None = None) -> list[Problem]:
+def value(criterion: Criterion, logits: Tensor, targets: Tensor, count: float) -> Tensor:
+    return criterion(logits, (), targets, (count,)).value  # type: ignore[no-any-return]
+
+
+def count_of(criterion: Criterion, targets: Tensor) -> float:
+    (count,) = criterion.counts(targets)
+    return count
+
+
+def problems(section: Loss, targets: Tensor | None = None) -> list[Problem]:
     with pytest.raises(InputError) as caught:
         built(section, targets)
     return list(caught.value.problems)
@@ -59,10 +94,10 @@ def test_value_and_gradient_are_those_of_the_formula(reduction, weight, ignore_i
     criterion = built(section)
     for size in (8, 3, 1):
         logits, targets = batch(size)
-        loss = criterion(logits, targets, criterion.count(targets))
+        loss = value(criterion, logits, targets, count_of(criterion, targets))
         (gradient,) = torch.autograd.grad(loss, logits)
         total, denominator = summed(logits, targets, section)
-        assert criterion.count(targets) == pytest.approx(denominator)
+        assert count_of(criterion, targets) == pytest.approx(denominator)
         expected = total if reduction == "sum" else total / denominator
         torch.testing.assert_close(loss, expected)
         torch.testing.assert_close(gradient, torch.autograd.grad(expected, logits)[0])
@@ -78,14 +113,14 @@ def test_batches_together_make_one_with_the_samples_of_all(
     criterion = built(section)
     logits, targets = batch(29, seed=1)
     targets[8:16] = 1  # with ignore_index 1, a batch in which no target counts
-    whole = criterion.count(targets)
-    (expected,) = torch.autograd.grad(criterion(logits, targets, whole), logits)
+    whole = count_of(criterion, targets)
+    (expected,) = torch.autograd.grad(value(criterion, logits, targets, whole), logits)
     gradient = torch.zeros_like(logits)
     for part in torch.arange(29).split(8):
-        count = criterion.count(targets[part])
+        count = count_of(criterion, targets[part])
         if count == 0:
             continue
-        loss = criterion(logits[part], targets[part], count) * criterion.share(count, whole)
+        loss = criterion(logits[part], (), targets[part], (count,), (whole,)).value
         gradient += torch.autograd.grad(loss, logits)[0]
     torch.testing.assert_close(gradient, expected, atol=1e-6, rtol=0)
 
@@ -96,89 +131,191 @@ def test_the_total_is_the_sum_whatever_the_reduction(reduction, weight):
     section = CrossEntropyLoss(reduction=reduction, weight=weight, label_smoothing=0.1)
     logits, targets = batch(7)
     torch.testing.assert_close(
-        built(section).total(logits, targets), summed(logits, targets, section)[0]
+        built(section).totals(logits, targets)[0], summed(logits, targets, section)[0]
     )
 
 
-def test_a_batch_without_a_target_that_counts_has_count_zero_and_torchs_nan():
+def test_a_batch_without_a_target_that_counts_has_count_zero_and_no_gradient():
     criterion = built(CrossEntropyLoss(ignore_index=2))
     logits, targets = batch(4)
     targets[:] = 2
-    assert criterion.count(targets) == 0
-    assert math.isnan(criterion(logits.detach(), targets, 1.0))
+    assert count_of(criterion, targets) == 0
+    loss = value(criterion, logits, targets, 0)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert float(loss.detach()) == 0
+    assert not gradient.any()
 
 
 def test_targets_of_weight_zero_do_not_count():
     criterion = built(CrossEntropyLoss(weight=[0.0, 1.0, 1.0, 1.0]))
-    assert criterion.count(torch.tensor([0, 0])) == 0
-    assert criterion.count(torch.tensor([0, 1])) == 1
+    assert count_of(criterion, torch.tensor([0, 0])) == 0
+    assert count_of(criterion, torch.tensor([0, 1])) == 1
 
 
 def test_ignored_targets_are_not_counted_even_where_training_has_none():
     criterion = built(CrossEntropyLoss(ignore_index=3), targets=torch.tensor([0, 1, 2]))
-    assert criterion.count_of_any(torch.tensor([3, 0, 3])) == 1
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_weights_go_with_half_precision_logits_in_autocast(dtype):
-    section = CrossEntropyLoss(weight=WEIGHTS, label_smoothing=0.1)
-    logits, targets = batch(8)
-    half = logits.to(dtype)
-    with torch.autocast("cpu", dtype):
-        loss = built(section)(half, targets, 8.0)
-    total, denominator = summed(half.float(), targets, section)
-    torch.testing.assert_close(loss, total / denominator)
+    assert criterion.counts_of_any(torch.tensor([3, 0, 3])) == (1,)
 
 
 def test_balanced_is_samples_over_classes_times_the_samples_of_the_class():
-    weight = balanced(torch.tensor([0] * 6 + [1] * 3 + [2]), 3, 3)
+    weight = balanced(torch.tensor([6.0, 3, 1]), 10, 3)
     torch.testing.assert_close(weight, torch.tensor([10 / 18, 10 / 9, 10 / 3]))
 
 
 def test_balanced_gives_a_class_without_samples_zero_and_every_output_a_weight():
-    weight = balanced(torch.tensor([0, 0, 2, 2]), 3, 4)
+    weight = balanced(torch.tensor([2.0, 0, 2, 0]), 4, 3)
     torch.testing.assert_close(weight, torch.tensor([4 / 6, 0, 4 / 6, 0]))
 
 
 def test_balanced_leaves_ignored_targets_out():
     targets = torch.tensor([0] * 2 + [1] * 8 + [3] * 90)
     criterion = built(CrossEntropyLoss(weight="balanced", ignore_index=3), targets)
-    assert criterion.count(torch.tensor([0, 3])) == pytest.approx(10 / (4 * 2))
-    assert criterion.count(torch.tensor([1])) == pytest.approx(10 / (4 * 8))
+    assert count_of(criterion, torch.tensor([0, 3])) == pytest.approx(10 / (4 * 2))
+    assert count_of(criterion, torch.tensor([1])) == pytest.approx(10 / (4 * 8))
 
 
 def test_weights_of_another_number_than_the_classes_are_refused_with_the_classes():
     (problem,) = problems(CrossEntropyLoss(weight=[1.0, 2.0]))
-    assert problem.key == "loss.weight"
+    assert problem.key == "loss.0.weight"
     assert problem.message == "2 weights for 4 classes (ant, bee, cat, dog)"
 
 
 def test_each_negative_weight_is_refused_at_its_place():
     found = problems(CrossEntropyLoss(weight=[-1.0, 1.0, 1.0, -2.0]))
-    assert [problem.key for problem in found] == ["loss.weight.0", "loss.weight.3"]
+    assert [problem.key for problem in found] == ["loss.0.weight.0", "loss.0.weight.3"]
 
 
 @pytest.mark.parametrize("weight", [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
 def test_weights_that_leave_nothing_to_learn_from_are_refused(weight):
     (problem,) = problems(CrossEntropyLoss(weight=weight), targets=torch.tensor([0, 1]))
-    assert problem.key == "loss.weight"
+    assert problem.key == "loss.0.weight"
     assert "nothing is left to learn" in problem.message
 
 
 def test_ignoring_every_target_is_refused():
     (problem,) = problems(CrossEntropyLoss(ignore_index=2), targets=torch.tensor([2, 2]))
-    assert problem.key == "loss.ignore_index"
+    assert problem.key == "loss.0.ignore_index"
 
 
 def test_a_target_below_zero_that_is_not_ignored_is_refused():
     (problem,) = problems(CrossEntropyLoss(), targets=torch.tensor([0, -1]))
-    assert problem.key == "loss.ignore_index"
+    assert problem.key == "loss.0.ignore_index"
     assert "ignore_index = -1" in problem.hint
-    assert built(CrossEntropyLoss(ignore_index=-1), torch.tensor([0, -1])).ignore_index == -1
+    criterion = built(CrossEntropyLoss(ignore_index=-1), torch.tensor([0, -1]))
+    assert criterion.terms[0].ignore_index == -1
 
 
 def test_the_weights_go_to_the_device_and_counting_stays_on_the_cpu():
     criterion = built(CrossEntropyLoss(weight=WEIGHTS)).to("meta")
-    assert criterion.weight is not None
-    assert criterion.weight.device.type == "meta"
-    assert criterion.count(torch.tensor([0, 1])) == 2.5
+    assert [buffer.device.type for buffer in criterion.buffers()] == ["meta"] * 3
+    assert count_of(criterion, torch.tensor([0, 1])) == 2.5
+
+
+LABELS = torch.tensor([[1.0, 0, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 1]])
+
+
+def test_balanced_positives_are_those_without_over_those_with_the_label():
+    weight = balanced_positives(torch.tensor([3.0, 2, 0, 1]), 4)
+    torch.testing.assert_close(weight, torch.tensor([1 / 3, 1.0, 1.0, 3.0]))
+
+
+def test_weights_of_labels_are_balanced_from_the_training_targets():
+    section = BCEWithLogitsLoss(weight="balanced", pos_weight="balanced")
+    criterion = built(section, LABELS, "multilabel")
+    logits = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
+    expected = F.binary_cross_entropy_with_logits(
+        logits,
+        LABELS,
+        torch.tensor([4 / (4 * 3), 4 / (4 * 2), 0.0, 4 / 4]),
+        pos_weight=torch.tensor([1 / 3, 1.0, 1.0, 3.0]),
+    )
+    loss = value(criterion, logits, LABELS, count_of(criterion, LABELS))
+    torch.testing.assert_close(loss, expected)
+
+
+def test_one_output_can_not_balance_two_classes_by_its_weight():
+    targets = torch.tensor([0, 0, 1])
+    known = Targets(
+        "classification", ["a", "b"], targets, lambda: targets.unique(return_counts=True)
+    )
+    sections = [BCEWithLogitsLoss(weight="balanced")]
+    assert outputs_for(sections, "classification", 2) == 1
+    with pytest.raises(InputError, match="one output has one weight") as caught:
+        build_criterion(sections, ["BCE"], known, 1, Path())
+    assert "pos_weight" in caught.value.problems[0].hint
+    balanced_section = BCEWithLogitsLoss(pos_weight="balanced")
+    criterion = build_criterion([balanced_section], ["BCE"], known, 1, Path())
+    loss = value(criterion, torch.zeros(1, 1), torch.tensor([1]), 1)
+    assert float(loss) == pytest.approx(2 * math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("sections", "task", "classes", "outputs"),
+    [
+        ([CrossEntropyLoss()], "classification", 2, 2),
+        ([BCELoss()], "classification", 2, 1),
+        ([BCELoss()], "classification", 3, 3),
+        ([BCELoss()], "multilabel", 2, 2),
+        ([BCELoss(), CrossEntropyLoss()], "segmentation", 2, 2),
+        ([SoftMarginLoss()], "segmentation", 2, 1),
+        ([MSELoss()], "regression", 2, 2),
+    ],
+)
+def test_the_head_has_the_outputs_that_the_losses_need(sections, task, classes, outputs):
+    assert outputs_for(sections, task, classes) == outputs
+
+
+@pytest.mark.parametrize(
+    ("section", "task", "classes", "outputs", "message"),
+    [
+        (CrossEntropyLoss(), "classification", NAMES, 3, "3 outputs for 4 classes"),
+        (CrossEntropyLoss(), "classification", ["a", "b"], 1, "there is one output only"),
+        (MSELoss(), "regression", ["age", "angle"], 1, "1 outputs for 2 numbers (age, angle)"),
+        (BCELoss(), "multilabel", NAMES, 5, "5 outputs for 4 labels"),
+    ],
+)
+def test_outputs_that_can_not_be_are_told(section, task, classes, outputs, message):
+    (problem,) = output_problems([section], task, classes, outputs)
+    assert message in problem.message
+    assert problem.key == "model.outputs"
+
+
+def test_more_outputs_than_classes_are_allowed():
+    assert not [*output_problems([CrossEntropyLoss()], "classification", NAMES, 9)]
+
+
+def test_the_activation_that_is_added_is_said():
+    assert built(NLLLoss()).describe() == [
+        "NLLLoss expects log-probabilities: log_softmax is applied to the model's outputs"
+    ]
+    assert built(CrossEntropyLoss()).describe() == []
+
+
+@pytest.mark.parametrize(
+    ("section", "task", "output", "expected"),
+    [
+        (BCELoss(), "classification", [[-1.0], [3.0]], [[0.0, -1.0], [0.0, 3.0]]),
+        (BCELoss(), "multilabel", [[0.0, 40.0]], [[0.5, 1.0]]),
+        (PoissonNLLLoss(), "regression", [[0.0, 1.0]], [[1.0, math.e]]),
+        (KLDivLoss(), "regression", [[0.0, 0.0]], [[0.5, 0.5]]),
+        (MSELoss(), "regression", [[0.3, 7.0]], [[0.3, 7.0]]),
+    ],
+)
+def test_metrics_are_given_what_the_outputs_mean(section, task, output, expected):
+    criterion = Criterion([Term(section, "loss", task)], task, 2, 2, 0.0)
+    predictions = criterion.predictions(torch.tensor(output), probabilities=False)
+    torch.testing.assert_close(predictions, torch.tensor(expected))
+
+
+def test_a_small_distance_is_a_label_that_applies():
+    term = Term(HingeEmbeddingLoss(), "loss", "multilabel")
+    criterion = Criterion([term], "multilabel", 2, 2, 0)
+    output = torch.tensor([[-9.0, 9.0]])
+    near, far = criterion.predictions(output, probabilities=False)[0].tolist()
+    assert near > 0.5 > far
+
+
+def test_a_loss_that_ignores_nothing_refuses_a_target_that_is_no_class():
+    (problem,) = problems(BCELoss(), targets=torch.tensor([0, -1]))
+    assert problem.message == "the target -1 is no class"
+    assert "CrossEntropyLoss can" in problem.hint

@@ -1,4 +1,4 @@
-"""Accuracy and F1, counted by hand."""
+"""The metrics of each task, counted by hand."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.parts.metrics import build_metrics
+from engine.contract.metric import Metric
+from engine.contract.problems import InputError
+from engine.parts import metrics as parts_metrics
 
 CPU = torch.device("cpu")
+
+
+def build_metrics(classes: int, ignore_index: int, device: torch.device):
+    """Of a classification."""
+    names = [str(index) for index in range(classes)]
+    return parts_metrics.build_metrics("classification", names, classes, ignore_index, device)
+
+
 TARGETS = torch.tensor([0, 0, 1, 1, 2, 2, 2])
 PREDICTED = torch.tensor([0, 1, 1, 0, 2, 0, 2])
 
@@ -74,3 +84,77 @@ def test_a_reset_forgets():
 def test_the_counts_are_kept_on_the_device():
     metrics = build_metrics(3, -100, torch.device("meta"))
     assert {metric.tp.device.type for metric in metrics.values()} == {"meta"}
+
+
+def of(task, names, *sections, ignore_index=-100):
+    metrics = [Metric.model_validate(section) for section in sections]
+    return parts_metrics.build_metrics(task, names, len(names), ignore_index, CPU, metrics)
+
+
+def test_labels_have_the_mean_f1_of_each_and_the_share_of_the_right_ones():
+    metrics = of("multilabel", ["a", "b"])
+    targets = torch.tensor([[1.0, 0], [1, 1], [0, 1], [0, 0]])
+    metrics.update(torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.1, 0.4], [0.7, 0.3]]), targets)
+    # a: 1 hit, 1 false alarm, 1 miss; b: 1 hit, no false alarm, 1 miss
+    assert values(metrics) == pytest.approx({"f1": (2 / 4 + 2 / 3) / 2, "accuracy": 5 / 8})
+
+
+def test_pixels_have_the_mean_of_intersection_over_union_without_the_ignored_ones():
+    metrics = of("segmentation", ["a", "b"], ignore_index=255)
+    targets = torch.tensor([[[0, 0, 1], [1, 255, 255]]])
+    predicted = torch.tensor([[[0, 1, 1], [1, 1, 0]]])
+    metrics.update(F.one_hot(predicted, 2).movedim(-1, 1).float(), targets)
+    # a: 1 pixel of 2; b: 2 of 3
+    assert values(metrics) == pytest.approx({"miou": (1 / 2 + 2 / 3) / 2, "accuracy": 3 / 4})
+
+
+def test_a_number_has_its_r2_and_errors():
+    metrics = of("regression", ["age"])
+    metrics.update(torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [4.0]]))
+    metrics.update(torch.tensor([[3.0]]), torch.tensor([[1.0]]))
+    # mean 2; sum of squares 1 + 4 + 1, of errors 4 + 4
+    expected = {"r2": 1 - 8 / 6, "mae": 4 / 3, "rmse": (8 / 3) ** 0.5}
+    assert values(metrics) == pytest.approx(expected)
+
+
+def test_each_of_several_numbers_has_its_own_since_units_differ():
+    metrics = of("regression", ["age", "angle"])
+    predicted = torch.tensor([[1.0, 90.0], [3.0, 0.0], [2.0, 45.0]])
+    metrics.update(predicted, torch.tensor([[1.0, 80.0], [3.0, 0.0], [2.0, 40.0]]))
+    found = values(metrics)
+    assert found["mae/age"] == 0
+    assert found["mae/angle"] == pytest.approx(5)
+    assert found["r2/age"] == 1
+    assert found["r2"] == pytest.approx((1 + found["r2/angle"]) / 2)
+
+
+def test_others_are_named_as_in_torchmetrics_with_their_own_keywords():
+    weighted = {"name": "MulticlassPrecision", "label": "weighted", "average": "weighted"}
+    metrics = of("classification", ["a", "b", "c"], {"name": "AUROC"}, weighted)
+    assert set(metrics) == {"accuracy", "f1", "AUROC", "weighted"}
+    assert (metrics["weighted"].num_classes, metrics["weighted"].average) == (3, "weighted")
+
+
+def test_a_reset_forgets_the_numbers_too():
+    metrics = of("regression", ["age"])
+    metrics.update(torch.tensor([[1.0], [9.0]]), torch.tensor([[1.0], [2.0]]))
+    metrics.reset()
+    metrics.update(torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [2.0]]))
+    assert values(metrics)["mae"] == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "hint"),
+    [
+        ({"name": "Acuracy"}, "metric.0.name", "Accuracy"),
+        ({"name": "AUROC", "averag": "macro"}, "metric.0.averag", "average"),
+        ({"name": "AUROC", "average": "nonsense"}, "metric.0", ""),
+        ({"name": "MeanSquaredError"}, "metric.0.name", ""),
+    ],
+)
+def test_a_metric_that_can_not_be_is_told_at_its_key(section, key, hint):
+    with pytest.raises(InputError) as caught:
+        of("classification", ["a", "b"], section)
+    (problem,) = caught.value.problems
+    assert problem.key == key
+    assert hint in problem.hint

@@ -12,7 +12,7 @@ from torch import nn
 from engine.contract.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Muon
 from engine.contract.optimizer_base import Group
 from engine.contract.problems import InputError, Problem
-from engine.parts.optimizers import build_optimizer, group_rates
+from engine.parts.optimizers import build_optimizer, group_rates, planned_rates
 
 # Beside the defaults, one setting of each that changes the step.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -72,6 +72,23 @@ def problems(section: Any, model: nn.Module) -> list[Problem]:
     with pytest.raises(InputError) as caught:
         build_optimizer(section, model)
     return list(caught.value.problems)
+
+
+@pytest.mark.parametrize(("name", "settings"), BOTH)
+def test_the_planned_rates_are_those_of_the_optimizer(name, settings):
+    section = OPTIMIZERS[name](**settings)
+    assert planned_rates(section, matrices()) == group_rates(build_optimizer(section, matrices()))
+
+
+def test_the_planned_rates_of_groups_are_their_own() -> None:
+    head = Group(name="head", match=["fc"], lr=0.5, betas=[0.5, 0.6])
+    section = Adam(lr=0.01, group=[head], fused=True)
+    assert planned_rates(section, Net()) == group_rates(build_optimizer(section, Net()))
+    on_meta = planned_rates(section, Net().to("meta"))  # torch refuses a fused optimizer there
+    assert [(g.name, g.lr, g.betas) for g in on_meta] == [
+        ("default", 0.01, (0.9, 0.999)),
+        ("head", 0.5, (0.5, 0.6)),
+    ]
 
 
 @pytest.mark.parametrize(("name", "settings"), BOTH)

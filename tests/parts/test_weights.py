@@ -1,6 +1,7 @@
 import argparse
 import hashlib
 import http.server
+import json
 import socket
 import threading
 import warnings
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from engine.cli import main
 from engine.contract.backbones import BACKBONES
 from engine.contract.model import Model
 from engine.contract.problems import InputError, Problem
@@ -152,6 +154,76 @@ def test_a_googlenet_saved_without_auxiliary_branches_is_loaded(tmp_path):
     assert torch.equal(built.model.conv1.conv.weight, lean.conv1.conv.weight)
     assert built.weights_report is not None
     assert "aux1.fc1.weight" in built.weights_report.missing
+
+
+# Segmentation
+
+FCN_LIKE = "deeplabv3_mobilenet_v3_large"
+
+
+@pytest.fixture(scope="module")
+def coco() -> dict[str, Tensor]:
+    """As torchvision publishes them: 21 classes, with the auxiliary branch."""
+    torch.manual_seed(4)
+    model = models.get_model(FCN_LIKE, weights=None, weights_backbone=None, aux_loss=True)
+    return model.state_dict()
+
+
+def in_heads(names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith(("classifier.4.", "aux_classifier.4."))]
+
+
+def test_weights_for_segmentation_lose_both_heads_and_keep_the_rest(tmp_path, coco):
+    path = tmp_path / "coco.safetensors"
+    safetensors.torch.save_file({f"module.{name}": value for name, value in coco.items()}, path)
+    built = build(path, 3, FCN_LIKE)
+    assert_loaded(built, coco, but=in_heads(list(coco)))
+    report = built.weights_report
+    assert report is not None
+    assert report.head == "replaced"
+    assert sorted(name for name, _, _ in report.reshaped) == sorted(in_heads(list(coco)))
+    assert report.missing == report.unexpected == []
+
+
+def test_a_segmentation_saved_without_its_auxiliary_branch_is_loaded(tmp_path, coco):
+    lean = {name: value for name, value in coco.items() if not name.startswith("aux")}
+    path = saved(tmp_path / "lean.pth", {"model": lean})
+    built = build(path, 21, FCN_LIKE)
+    assert_loaded(built, lean, but=[name for name in coco if name.startswith("aux")])
+    assert built.weights_report is not None
+    assert built.weights_report.head == "kept"
+    assert "aux_classifier.0.weight" in built.weights_report.missing
+
+
+def test_an_auxiliary_branch_that_is_not_wanted_is_left_out_of_the_model(tmp_path, coco):
+    built = build(saved(tmp_path / "a.pth", coco), 3, FCN_LIKE, args={"aux_loss": False})
+    assert not [name for name in built.model.state_dict() if name.startswith("aux")]
+    assert built.heads == ["classifier.4"]
+
+
+def test_only_the_heads_of_a_segmentation_may_differ(tmp_path, coco):
+    wrong = {**coco, "classifier.0.project.0.weight": torch.rand(256, 640, 1, 1)}
+    del wrong["backbone.0.0.weight"]
+    message = refused_by(FCN_LIKE, saved(tmp_path / "a.pth", wrong)).message
+    assert "1 missing in the file: backbone.0.0.weight" in message
+    assert "classifier.0.project.0.weight (256, 640, 1, 1) in the file" in message
+    hint = refused_by("lraspp_mobilenet_v3_large", saved(tmp_path / "b.pth", coco)).hint
+    assert f'backbone = "{FCN_LIKE}"' in hint
+
+
+def test_both_heads_of_lraspp_are_replaced(tmp_path):
+    name = "lraspp_mobilenet_v3_large"
+    state = models.get_model(name, weights=None, weights_backbone=None).state_dict()
+    built = build(saved(tmp_path / "a.pth", state), 2, name)
+    heads = [n for n in state if n.startswith(("classifier.low_", "classifier.high_"))]
+    assert len(heads) == 4
+    assert_loaded(built, state, but=heads)
+
+
+def refused_by(backbone: str, path: Path) -> Problem:
+    with pytest.raises(InputError) as caught:
+        build(path, 3, backbone)
+    return caught.value.problems[0]
 
 
 # Files that don't fit
@@ -328,10 +400,71 @@ def test_a_damaged_file_in_the_cache_is_found_at_every_load(tmp_path, published)
     kept = tmp_path / "cache" / published.name
     kept.write_bytes(kept.read_bytes()[:-100])
     problem = refused_download(tmp_path)
-    assert f"{kept} is damaged" in problem.message
-    assert "delete it" in problem.hint
-    kept.unlink()
+    assert f"{kept} is damaged or only a part: " in problem.message
+    assert "--refetch downloads it again" in problem.hint
+    assert published.name in problem.hint
+
+
+def refetched(tmp_path: Path) -> Built:
+    section = Model(backbone=SMALL, weights="DEFAULT", weights_dir=str(tmp_path / "cache"))
+    return build_model(section, 2, Path(), refetch=True)
+
+
+@pytest.mark.parametrize("damage", [lambda held: held[:-100], lambda held: held[:-1] + b"!"])
+def test_refetch_replaces_a_damaged_file(tmp_path, published, state, damage):
     named(tmp_path)
+    kept = tmp_path / "cache" / published.name
+    kept.write_bytes(damage(kept.read_bytes()))
+    assert_loaded(refetched(tmp_path), state, but=HEAD)
+    assert kept.read_bytes() == published.read_bytes()
+    assert list(kept.parent.iterdir()) == [kept]
+    named(tmp_path)
+
+
+def test_refetch_leaves_a_file_that_is_intact_and_downloads_one_that_is_missing(
+    tmp_path, published, state
+):
+    assert_loaded(refetched(tmp_path), state, but=HEAD)
+    published.unlink()
+    assert_loaded(refetched(tmp_path), state, but=HEAD)
+
+
+def test_a_damaged_file_stays_until_the_new_one_is_there_and_verified(tmp_path, published):
+    named(tmp_path)
+    kept = tmp_path / "cache" / published.name
+    kept.write_bytes(b"damaged")
+    published.write_bytes(published.read_bytes()[:-100])
+    with pytest.raises(InputError, match="arrived damaged"):
+        refetched(tmp_path)
+    assert kept.read_bytes() == b"damaged"
+    published.unlink()
+    with pytest.raises(InputError, match="put it at"):
+        refetched(tmp_path)
+    assert kept.read_bytes() == b"damaged"
+
+
+def test_a_download_that_a_person_names_by_its_path_is_verified_too(tmp_path, state):
+    path = saved(tmp_path / BACKBONES[SMALL].weights["IMAGENET1K_V1"].file, state)
+    problem = refused(path)
+    assert f"{path} is damaged or only a part" in problem.message
+    assert "another name" in problem.hint
+    dated = path.rename(tmp_path / "mine-20251125.pth")  # eight digits that are no hash
+    assert_loaded(build(dated), state, but=HEAD)
+
+
+def test_an_answer_that_is_not_http_is_told(tmp_path, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/small-01234567.pth"
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"no such protocol\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        publish(monkeypatch, url)
+        assert f"could not be downloaded from {url}" in refused_download(tmp_path).message
 
 
 def test_a_download_that_arrives_damaged_leaves_nothing_behind(tmp_path, published):
@@ -367,3 +500,39 @@ def test_every_file_of_torchvision_carries_its_hash():
     for row in BACKBONES.values():
         for pretrained in row.weights.values():
             assert weights_files.HASH.search(pretrained.file), pretrained.file
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_the_commands_take_refetch_and_print_nothing_else_on_standard_output(
+    tmp_path, published, monkeypatch, capfd, command
+):
+    path = tmp_path / "a.toml"
+    path.write_text(
+        f'[data]\ndataset = "digits"\nimage_size = 32\nworkers = 0\n[model]\nbackbone = "{SMALL}"\n'
+        'weights = "DEFAULT"\nweights_dir = "cache"\nfreeze = ["*"]\n'
+        '[train]\nepochs = 1\ndevice = "cpu"\n'
+    )
+    (tmp_path / "cache").mkdir()
+    kept = tmp_path / "cache" / published.name
+    kept.write_bytes(published.read_bytes()[:5000])
+    # What `run` does before and after building is no concern of this test.
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("engine.commands._shown", lambda *_, **how: 0)
+    assert _command(monkeypatch, command, path) == 2
+    (problem,) = json.loads(capfd.readouterr().out)["problems"]
+    assert "--refetch" in problem["hint"]
+    assert problem["line"] == 7
+    _command(monkeypatch, command, path, "--refetch")
+    told = capfd.readouterr()
+    assert "100" in told.err  # per cent of the download
+    assert "--refetch" not in told.out  # `check` may well say something of such weights
+    assert all(json.loads(line) for line in told.out.splitlines())
+    assert kept.read_bytes() == published.read_bytes()
+
+
+def _command(monkeypatch: pytest.MonkeyPatch, command: str, path: Path, *options: str) -> int:
+    runs = ["--runs", str(path.parent / "runs")] if command == "run" else []
+    monkeypatch.setattr("sys.argv", ["ptrain", command, str(path), "--json", *runs, *options])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)

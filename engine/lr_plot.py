@@ -1,0 +1,205 @@
+"""The plan of the learning rates as a picture of characters.
+
+above   every group's learning rate, a dot column for a number of steps
+below   for each member of the chain, where it changes a learning rate
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.canvas import Canvas, Span, sample
+
+if TYPE_CHECKING:
+    from engine.parts.planned_lr import Acting, Plan
+
+MARGIN = 12  # for the numbers of the lr axis, and for "scheduler.0"
+HEIGHT, WIDEST = 14, 160
+LOG_FROM = 100  # times: the lowest tenth of the rates to the highest, for a logarithmic axis
+DEEPEST = 1e-8  # of the highest: a logarithmic axis goes no lower
+HIGH, MID, LOW, CORNER, TICK = "┤", "│", "─", "└", "┴"
+BAR, ASCII_BAR = "▀", "="
+ASCII = str.maketrans({HIGH: "+", MID: "|", LOW: "-", CORNER: "+", TICK: "+", BAR: ASCII_BAR})
+
+
+def print_plan(plan: Plan) -> None:
+    """To standard output: with colour on a terminal, and in ASCII where it knows no braille."""
+    console = Console(highlight=False, soft_wrap=True)
+    width = min(console.width, WIDEST) - 1  # the last column makes some terminals wrap
+    if not console.is_terminal:  # no name of a group may be cut off in a pipe
+        console = Console(highlight=False, soft_wrap=True, width=1000)
+    for part in picture(plan, width, ascii=not _shows_braille()):
+        if isinstance(part, Text):
+            part.rstrip()
+        console.print(part)
+
+
+def _shows_braille() -> bool:
+    try:
+        "⠿┤▀".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def picture(plan: Plan, width: int, *, ascii: bool) -> list[Text | Table]:
+    """The lines, `width` characters wide where that leaves room for a plot."""
+    canvas = Canvas(max(20, width - MARGIN), HEIGHT, ascii=ascii)
+    axis = Axis.of(plan.series)
+    for style, lrs in enumerate(plan.series):
+        canvas.line(spans(lrs, canvas, axis), style)
+    labels = _labels(axis, canvas.height)
+    lines = [Text("learning rate" + (", logarithmic" if axis.log else ""), "dim")]
+    for row, text in enumerate(canvas.text()):
+        label = labels.get(canvas.height - 1 - row, "")
+        lines.append(Text(f"{label:>{MARGIN - 1}}{HIGH if label else MID}") + text)
+    lines += [*_epoch_axis(plan, canvas.width), Text()]
+    lines += [_member_row(member, plan, canvas.width) for member in plan.members]
+    if ascii:
+        lines = [_translated(line) for line in lines]
+    tables = [_groups(plan, ascii=ascii), *([_members(plan)] if plan.members else [])]
+    return [*lines, Text(), tables[0], *(part for table in tables[1:] for part in (Text(), table))]
+
+
+def _translated(line: Text) -> Text:
+    line.plain = line.plain.translate(ASCII)
+    return line
+
+
+class Axis:
+    """From a learning rate to a height between 0 and 1."""
+
+    def __init__(self, low: float, high: float, *, log: bool) -> None:
+        self.low, self.high, self.log = low, high, log
+
+    @classmethod
+    def of(cls, series: Sequence[Sequence[float]]) -> Axis:
+        """Logarithmic where a good part of the rates is far below the highest: a cosine's last
+        steps are, and are no reason."""
+        # Thinned out: the order of a few thousand tells as much as that of all.
+        some = [lrs[:: max(1, len(lrs) // 5000)] for lrs in series]
+        rates = sorted(lr for lrs in some for lr in lrs if 0 < lr < math.inf)
+        if not rates:
+            return cls(0.0, 1.0, log=False)
+        tops = [max(lrs) for lrs in series]
+        high = max(top for top in tops if top < math.inf) if min(tops) < math.inf else rates[-1]
+        tenth = rates[len(rates) // 10]
+        if high >= LOG_FROM * tenth * (1 - 1e-9):
+            return cls(max(rates[0], high * DEEPEST), high, log=True)
+        return cls(0.0 if rates[0] < high / 2 or rates[0] == high else rates[0], high, log=False)
+
+    def height(self, lr: float) -> float:
+        if not lr > self.low:  # NaN among them
+            return 0.0
+        if lr >= self.high:
+            return 1.0
+        if self.log:
+            return math.log(lr / self.low) / math.log(self.high / self.low)
+        return (lr - self.low) / (self.high - self.low)
+
+    def ticks(self, count: int) -> list[float]:
+        """About so many round numbers."""
+        if self.log:
+            lowest = math.ceil(math.log10(self.low) - 1e-9)
+            highest = math.floor(math.log10(self.high) + 1e-9)
+            decades = range(lowest, highest + 1, 1 + (highest - lowest) // count)
+            return [10.0**decade for decade in decades]
+        step = _round_up((self.high - self.low) / count)
+        first = math.ceil(self.low / step - 1e-9)
+        return [step * k for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+def _round_up(value: float) -> float:
+    """To 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return power * next(step for step in (1, 2, 5, 10) if value <= step * power * (1 + 1e-9))
+
+
+def spans(lrs: Sequence[float], canvas: Canvas, axis: Axis) -> list[Span]:
+    """The lowest and highest dot of each column, from where the one before has ended: no spike is
+    lost, however many steps a column has."""
+    columns, top = canvas.columns, canvas.rows - 1
+    found: list[Span] = []
+    before: int | None = None
+    for column in range(columns):
+        begin = column * len(lrs) // columns
+        part = lrs[begin : max(begin + 1, (column + 1) * len(lrs) // columns)]
+        ends = [round(axis.height(lr) * top) for lr in (min(part), max(part), part[0], part[-1])]
+        low, high = min(ends), max(ends)
+        if before is not None and not low <= before <= high:
+            low, high = (before + 1, high) if before < low else (low, before - 1)
+        found.append((low, high))
+        before = ends[-1]
+    return found
+
+
+def _labels(axis: Axis, height: int) -> dict[int, str]:
+    """The row of each number of the lr axis; of two in one row, the higher."""
+    return {round(axis.height(lr) * (height - 1)): f"{lr:.3g} " for lr in axis.ticks(5)}
+
+
+def _epoch_axis(plan: Plan, width: int) -> list[Text]:
+    """A mark where an epoch begins, as many as there is room for, with its number."""
+    room = len(str(plan.epochs)) + 3
+    every = max(1, math.ceil(_nice(plan.epochs * room / width)))
+    line, numbers = [LOW] * width, [" "] * (width + room)
+    for epoch in range(0, plan.epochs, every):
+        column = epoch * width // plan.epochs
+        line[column] = TICK
+        numbers[column : column + len(str(epoch))] = str(epoch)
+    per_epoch, total = plan.steps_per_epoch, len(plan.lrs)
+    said = f"{_many(plan.epochs, 'epoch')} of {_many(per_epoch, 'step')}, {total:,} in all"
+    return [
+        Text(" " * (MARGIN - 1) + CORNER + "".join(line)),
+        Text(f"{'epoch ':>{MARGIN}}" + "".join(numbers).rstrip()),
+        Text(" " * MARGIN + said, "dim"),
+    ]
+
+
+def _nice(value: float) -> float:
+    return value if value <= 1 else _round_up(value)
+
+
+def _many(number: int, unit: str) -> str:
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+
+
+def _member_row(member: Acting, plan: Plan, width: int) -> Text:
+    bar = [" "] * width
+    total = len(plan.lrs)
+    for first, last in member.spans:
+        begin, end = first * width // total, last * width // total
+        bar[begin : end + 1] = BAR * (end + 1 - begin)
+    row = "".join(bar).rstrip() if member.spans else "(nothing)"
+    return Text(f"{member.key:>{MARGIN - 1}} ") + Text(row)
+
+
+def _groups(plan: Plan, *, ascii: bool) -> Table:
+    table = _table("", "group", "first lr", "last lr", "lowest", "highest")
+    for style, (name, lrs) in enumerate(zip(plan.groups, plan.series, strict=True)):
+        numbers = (f"{value:.4g}" for value in (lrs[0], lrs[-1], min(lrs), max(lrs)))
+        table.add_row(sample(style, ascii=ascii), name, *numbers)
+    return table
+
+
+def _members(plan: Plan) -> Table:
+    table = _table("scheduler", "name", "acts", "changes the lr of steps", "changes")
+    for member in plan.members:
+        where = f"{member.first:,} to {member.last:,}" if member.spans else "none"
+        every = f"by {member.interval}"
+        table.add_row(member.key, member.name, every, where, f"{member.changes:,}")
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
