@@ -109,10 +109,8 @@ class Term:
         return self.count_of_any(targets, outputs)
 
     def count_of_any(self, targets: Tensor, outputs: int) -> float:
-        """As `count`, for targets that need not be of training samples.
-
-        Where every sample has as many numbers as the next, samples are counted for the numbers
-        only where `mean` is not over them too: what is divided is then a sum over all of them.
+        """As `count`, for targets that need not be of training samples: what torch's mean divides
+        by. Samples; or classes that count, with their weights; or all numbers that are compared.
         """
         if self.section.name in BY_SAMPLE or self.reduction == "batchmean":
             return float(len(targets))
