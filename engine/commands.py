@@ -163,7 +163,8 @@ def check_file(path: Path, overrides: list[str], *, json: bool, refetch: bool = 
     errors = [problem for problem in found if problem.severity == "error"]
     print_problems(found, json=json)
     if not errors and not json:
-        print(f"{path}: no problem found")
+        warned = "1 warning" if len(found) == 1 else f"{len(found)} warnings"
+        print(f"{path}: {f'no error, {warned}' if found else 'no problem found'}")
     return InputError.exit_code if errors else EXIT_FINISHED
 
 
