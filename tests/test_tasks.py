@@ -100,7 +100,8 @@ class Case:
 
 TABLE = 'dataset = "ImageTable"\nroot = "table.csv"'
 CLASSIFIED = {"val/loss", "val/accuracy", "val/f1", "train/loss"}
-NUMBERS = {f"val/{name}{of}" for name in ("r2", "mae", "rmse") for of in ("", "/angle", "/radius")}
+EACH = {f"val/{name}/{of}" for name in ("r2", "mae", "rmse") for of in ("angle", "radius")}
+NUMBERS = {"val/r2"} | EACH
 SUM = {
     f"{split}/loss{of}" for split in ("train", "val") for of in ("", "/CrossEntropyLoss", "/halves")
 }
