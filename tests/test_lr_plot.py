@@ -6,8 +6,9 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from engine.canvas import Canvas, sample
-from engine.lr_plot import Axis, picture, spans
+from engine.contract.axis import Axis
+from engine.contract.canvas import Canvas, sample
+from engine.lr_plot import picture, spans
 from engine.parts.planned_lr import Acting, Plan
 
 
