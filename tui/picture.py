@@ -27,6 +27,7 @@ PALETTE = ("#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#0072b2")
 GREY = "#808080"
 ALARM = "#d55e00"
 MARGIN = 7  # at least, so that charts above each other have their plots so too
+NUMBERED = 30  # cells: a narrower chart has no numbers beside it
 DEEPEST = 1e-12  # of the highest: a logarithmic axis goes no lower
 
 
@@ -123,9 +124,12 @@ class _Frame:
         self.axis = Axis(0.0, 1.0, log=False)
         self.series: list[Reduced] = []
         self.labels: dict[int, str] = {}
-        self.margin = 0
-        # The margin is as wide as its numbers, which only the columns' range tells: once more then.
-        for _ in range(2):
+        # The margin is as wide as its numbers, which only the columns' range tells: where they need
+        # more than is usual, all is measured once more.
+        self.margin = min(MARGIN, width // 3) if width >= NUMBERED else 0
+        guess = -1
+        while guess < self.margin:
+            guess = self.margin
             self.canvas = Canvas(max(1, width - self.margin), rows, ascii)
             self._measure(width)
         self.empty = not any(series.inside for series in self.series)
@@ -138,7 +142,7 @@ class _Frame:
         found = extent([end for column in inside for end in (column.low, column.high)])
         if found is not None:
             self.axis = _axis(*found, log=self.log)
-        if found is None or width < 30:
+        if found is None or width < NUMBERED:
             return
         top = self.canvas.height - 1
         ticks = self.axis.ticks(max(3, self.canvas.height // 3)) if top > 0 else []
@@ -146,7 +150,7 @@ class _Frame:
             ticks = [self.axis.low, self.axis.high]
         self.labels = {round(self.axis.height(tick) * top): f"{tick:.4g}" for tick in ticks}
         longest = max((len(label) for label in self.labels.values()), default=0)
-        self.margin = min(max(longest + 1, MARGIN), width // 3)
+        self.margin = min(max(longest + 1, self.margin), width // 3)
 
     def head(self) -> Text:
         """The title, what is to be known about it, and the legend."""
@@ -194,7 +198,7 @@ class _Frame:
         bar = "|" if self.ascii else "│"
         tick = "+" if self.ascii else "┤"
         room = self.margin - 1
-        margins = [f"{name:>{room}}"[:room] + (tick if name else bar) for name in names]
+        margins = [name.rjust(room)[:room] + (tick if name else bar) for name in names]
         rows = zip(margins if self.margin else [""] * len(names), canvas.text(), strict=True)
         return [Text().append(margin, GREY).append_text(row) for margin, row in rows]
 

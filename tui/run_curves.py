@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -25,7 +26,7 @@ class Curves:
 
     step: Floats
     loss: Floats
-    seconds: Floats
+    time: Floats
     lr: Sequence[Floats]
     groups: Sequence[str]
     val_step: Floats
@@ -37,18 +38,18 @@ class Curves:
     def of(cls, state: RunState) -> Curves:
         """Copies; 10 ms for a million steps."""
         columns = [floats(state.curve.step), floats(state.curve.loss)]
-        columns += [elapsed(floats(state.curve.time)), *map(floats, state.curve.lr)]
+        columns += [floats(state.curve.time), *map(floats, state.curve.lr)]
         if (np.diff(columns[0]) < 0).any():  # no engine of ours writes that
             order = np.argsort(columns[0], kind="stable")
             columns = [column[order] for column in columns]
-        step, loss, seconds, *lr = columns
+        step, loss, time, *lr = columns
         told = [event for event in state.validated if "val/loss" in event.metrics]
         values = (event.metrics["val/loss"] for event in told)
         names = state.started.groups if state.started is not None else []
         return cls(
             step=step,
             loss=loss,
-            seconds=seconds,
+            time=time,
             lr=lr,
             groups=[*names, *(f"group {number}" for number in range(len(names), len(lr)))],
             val_step=floats([event.step for event in told]),
@@ -56,6 +57,11 @@ class Curves:
             checkpoints=list({event.path: event for event in state.checkpoints}.values()),
             steps_per_epoch=state.started.steps_per_epoch if state.started is not None else 0,
         )
+
+    @cached_property
+    def seconds(self) -> Floats:
+        """Of each step since the first."""
+        return elapsed(self.time)
 
     def x(self, steps: Floats, axis: XAxis) -> Floats:
         """Where these steps are on that axis."""

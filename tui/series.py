@@ -35,8 +35,8 @@ def smoothed(values: Floats, weight: float) -> Floats:
         return values
     finite = np.isfinite(values)
     whole = bool(finite.all())
-    average = _decaying_sums(values if whole else values[finite], weight)
-    average *= 1 - weight
+    # Multiplied first: no average is beyond its values then, however large they are.
+    average = _decaying_sums((values if whole else values[finite]) * (1 - weight), weight)
     # The pull is gone where weight ** count is below what a float can tell from 0 beside 1.
     pulled = np.arange(1, 1 + min(len(average), math.ceil(-40 / math.log(weight))))
     average[: len(pulled)] /= -np.expm1(pulled * math.log(weight))
@@ -186,7 +186,7 @@ def extent(values: list[float]) -> Window | None:
     """From the lowest to the highest; a little around a constant; None of none."""
     if not values:
         return None
-    low, high = max(min(values), -WIDEST), min(max(values), WIDEST)
+    low, high = (min(max(end, -WIDEST), WIDEST) for end in (min(values), max(values)))
     room = max(abs(low), abs(high)) * 1e-6
     if high - low > max(room, 1e-290):
         return low, high

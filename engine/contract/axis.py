@@ -45,7 +45,7 @@ class Axis:
         if self.log:
             lowest = math.ceil(math.log10(self.low) - 1e-9)
             highest = math.floor(math.log10(self.high) + 1e-9)
-            decades = range(lowest, highest + 1, 1 + (highest - lowest) // count)
+            decades = range(lowest, highest + 1, max(1, 1 + (highest - lowest) // count))
             return [10.0**decade for decade in decades]
         step = round_up((self.high - self.low) / count)
         first = math.ceil(self.low / step - 1e-9)

@@ -97,7 +97,7 @@ class Chart(Widget, can_focus=True):
         self._show(View(self.view.window, None))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without a cursor, escape is left to the screen, which ends the full size with it."""
+        """Without a cursor, escape is left to whatever the chart is in."""
         return action != "no_cursor" or self.view.cursor is not None
 
     def action_log(self) -> None:
