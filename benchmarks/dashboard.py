@@ -53,26 +53,16 @@ def write_run(path: Path, steps: int) -> None:
             now = 1.7e9 + step * 0.0123
             rate = 0.01 * math.cos(1.5 * step / steps)
             loss = 2 * math.exp(-3 * step / steps) + dice.random() * 0.3
-            file.write(
-                encode(
-                    Step(
-                        time=now,
-                        step=step,
-                        epoch=step // per_epoch,
-                        loss=loss,
-                        lr=[rate, rate / 10],
-                        samples_per_second=400 + dice.random(),
-                    )  # fmt: skip
-                )
-            )
+            event = Step(
+                time=now, step=step, epoch=step // per_epoch, loss=loss, lr=[rate, rate / 10],
+                samples_per_second=400 + dice.random(),
+            )  # fmt: skip
+            file.write(encode(event))
             if step % per_epoch == per_epoch - 1:
                 metrics: dict[str, float | None] = {"val/loss": loss + 0.1}
                 epoch = step // per_epoch
-                file.write(
-                    encode(
-                        Validated(time=now, step=step + 1, epoch=epoch, metrics=metrics, seconds=1)
-                    )
-                )
+                told = Validated(time=now, step=step + 1, epoch=epoch, metrics=metrics, seconds=1.0)
+                file.write(encode(told))
 
 
 def opened(path: Path) -> dict[str, float]:

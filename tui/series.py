@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Window = tuple[float, float]  # the lowest and highest x that is seen
 
 BLOCK = 32  # points smoothed by one product of matrices
-WIDEST = 1e300  # beyond it differences overflow
+WIDEST = 1e300  # what is beyond it is drawn there: sums and differences would overflow
 
 
 def floats(values: ArrayLike) -> Floats:
@@ -35,8 +35,8 @@ def smoothed(values: Floats, weight: float) -> Floats:
         return values
     finite = np.isfinite(values)
     whole = bool(finite.all())
-    # Multiplied first: no average is beyond its values then, however large they are.
-    average = _decaying_sums((values if whole else values[finite]) * (1 - weight), weight)
+    some = np.clip(values if whole else values[finite], -WIDEST, WIDEST)
+    average = _decaying_sums(some * (1 - weight), weight)
     # The pull is gone where weight ** count is below what a float can tell from 0 beside 1.
     pulled = np.arange(1, 1 + min(len(average), math.ceil(-40 / math.log(weight))))
     average[: len(pulled)] /= -np.expm1(pulled * math.log(weight))

@@ -122,3 +122,8 @@ def test_a_clock_that_is_set_back_stands_still() -> None:
 def test_the_value_at_a_step_is_the_newest_that_is_not_after_it() -> None:
     x, y = floats([0, 10, 10, 20]), floats([1.0, 2.0, 3.0, 4.0])
     assert [value_at(x, y, at) for at in (-1, 0, 9.9, 10, 99)] == [None, 1.0, 1.0, 3.0, 4.0]
+
+
+def test_the_largest_numbers_are_averaged_as_what_can_still_be_drawn() -> None:
+    largest = float(np.finfo(np.float64).max)
+    assert smoothed(np.full(5000, -largest), 0.9)[-1] == pytest.approx(-1e300)
