@@ -24,12 +24,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
+
 from engine.contract.events import Parameters, RunStarted, Step, Validated, encode
 from engine.contract.follower import Follower, catch_up
-from engine.contract.run_state import RunState
+from engine.contract.run_state import RunState, fold
 from tui.chart_view import View, zoomed
 from tui.picture import Content, draw
-from tui.run_curves import Curves, loss_content, lr_content
+from tui.run_curves import CurveReader, loss_content, lr_content
 from tui.widgets.run_charts import RunCharts
 
 WIDTH, LOSS_HEIGHT, LR_HEIGHT = 160, 27, 18
@@ -71,14 +73,19 @@ def opened(path: Path) -> dict[str, float]:
     state = RunState()
     catch_up(Follower(path), state)
     times.append(time.perf_counter())
-    curves = Curves.of(state)
-    contents = [loss_content(curves, "step", SMOOTHING), lr_content(curves, "step")]
+    contents = contents_of(CurveReader(state))
     times.append(time.perf_counter())
     for content, height in zip(contents, (LOSS_HEIGHT, LR_HEIGHT), strict=True):
         draw(content, View(), WIDTH, height)
     times.append(time.perf_counter())
     read, prepare, drawn = (1000 * (b - a) for a, b in pairwise(times))
     return {"read": read, "prepare": prepare, "draw": drawn, "memory": highest()}
+
+
+def contents_of(reader: CurveReader) -> tuple[Content, Content]:
+    curves = reader.read()
+    loss = loss_content(curves, "step", reader.smoothed(SMOOTHING), SMOOTHING)
+    return loss, lr_content(curves, "step")
 
 
 def highest() -> float:
@@ -98,23 +105,25 @@ def redraws(path: Path, repeats: int) -> dict[str, list[float]]:
     """ms of drawing, and of what a new step costs a chart that is looked at."""
     state = RunState()
     catch_up(Follower(path), state)
-    curves = Curves.of(state)
-    content = loss_content(curves, "step", SMOOTHING)
+    reader = CurveReader(state)
+    content, rates = contents_of(reader)
     near = zoomed(View(), content.whole, 0.1)
 
     def at(view: View, content: Content = content, *, log: bool = False) -> Callable[[], object]:
         return lambda: draw(content, view, WIDTH, LOSS_HEIGHT, log=log)
 
     def refreshed() -> None:
-        anew = Curves.of(state)
-        draw(loss_content(anew, "step", SMOOTHING), View(), WIDTH, LOSS_HEIGHT)
-        draw(lr_content(anew, "step"), View(), WIDTH, LR_HEIGHT)
+        last = state.last_step
+        assert last is not None
+        fold(state, msgspec.structs.replace(last, step=last.step + 1))
+        for content, height in zip(contents_of(reader), (LOSS_HEIGHT, LR_HEIGHT), strict=True):
+            draw(content, View(), WIDTH, height)
 
     ways = {
         "redraw, all of the run": at(View()),
         "redraw, logarithmic": at(View(), log=True),
         "redraw, a tenth of the run": at(near),
-        "redraw, learning rates": at(View(), lr_content(curves, "step")),
+        "redraw, learning rates": at(View(), rates),
         "a new step, both charts": refreshed,
     }
     return {name: [_timed(way) for _ in range(repeats)] for name, way in ways.items()}

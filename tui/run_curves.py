@@ -12,7 +12,8 @@ import numpy as np
 from engine.contract.events import CheckpointSaved
 from engine.contract.run_state import RunState
 from tui.picture import PALETTE, Content, Line, Mark
-from tui.series import Floats, Window, elapsed, floats, smoothed, value_at
+from tui.series import Floats, Window, elapsed, floats, value_at
+from tui.smoothing import Growing, Smoother
 
 XAxis = Literal["step", "epoch", "time"]
 X_AXES: tuple[XAxis, ...] = ("step", "epoch", "time")
@@ -22,7 +23,7 @@ BEST, OTHER = ("◆", "@"), ("◇", "+")
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """A run's columns, by ascending step, in arrays of their own."""
+    """A run's columns, by ascending step."""
 
     step: Floats
     loss: Floats
@@ -33,30 +34,6 @@ class Curves:
     val_loss: Floats
     checkpoints: Sequence[CheckpointSaved]  # those that are still there
     steps_per_epoch: int  # 0 where it isn't known
-
-    @classmethod
-    def of(cls, state: RunState) -> Curves:
-        """Copies; 10 ms for a million steps."""
-        columns = [floats(state.curve.step), floats(state.curve.loss)]
-        columns += [floats(state.curve.time), *map(floats, state.curve.lr)]
-        if (columns[0][1:] < columns[0][:-1]).any():  # no engine of ours writes that
-            order = np.argsort(columns[0], kind="stable")
-            columns = [column[order] for column in columns]
-        step, loss, time, *lr = columns
-        told = [event for event in state.validated if "val/loss" in event.metrics]
-        values = (event.metrics["val/loss"] for event in told)
-        names = state.started.groups if state.started is not None else []
-        return cls(
-            step=step,
-            loss=loss,
-            time=time,
-            lr=lr,
-            groups=[*names, *(f"group {number}" for number in range(len(names), len(lr)))],
-            val_step=floats([event.step for event in told]),
-            val_loss=floats([np.nan if value is None else value for value in values]),
-            checkpoints=list({event.path: event for event in state.checkpoints}.values()),
-            steps_per_epoch=state.started.steps_per_epoch if state.started is not None else 0,
-        )
 
     @cached_property
     def seconds(self) -> Floats:
@@ -82,10 +59,59 @@ class Curves:
         return (float(seen.min()), float(seen.max())) if len(seen) else None
 
 
-def loss_content(curves: Curves, axis: XAxis, weight: float) -> Content:
-    """Train, smoothed over raw; validation; the checkpoints on the validation's line."""
+class CurveReader:
+    """Reads a run's state again and again, of a million steps only those that are new."""
+
+    def __init__(self, state: RunState) -> None:
+        self.state = state
+        self._begin()
+
+    def _begin(self) -> None:
+        groups = len(self.state.curve.lr)
+        self._resumed = self.state.resumed
+        self._columns = [Growing() for _ in range(3 + groups)]  # step, loss, time, lr
+        self._smoother = Smoother(0.0)
+
+    def read(self) -> Curves:
+        """All that is known now. Whoever got an earlier one can go on with it."""
+        state, columns = self.state, self._columns
+        if state.resumed is not self._resumed or len(columns) != 3 + len(state.curve.lr):
+            self._begin()  # a resume takes steps back
+            columns = self._columns
+        known, curve = len(columns[0]), state.curve
+        # No engine of ours goes back without a resume; in a damaged file such steps stand still.
+        steps = np.concatenate([columns[0].values[-1:], floats(curve.step[known:])])
+        columns[0].extend(np.maximum.accumulate(steps)[min(known, 1) :])
+        for column, numbers in zip(columns[1:], (curve.loss, curve.time, *curve.lr), strict=True):
+            column.extend(floats(numbers[known:]))
+        step, loss, time, *lr = (column.values for column in columns)
+        told = [event for event in state.validated if "val/loss" in event.metrics]
+        values = (event.metrics["val/loss"] for event in told)
+        names = state.started.groups if state.started is not None else []
+        return Curves(
+            step=step,
+            loss=loss,
+            time=time,
+            lr=lr,
+            groups=[*names, *(f"group {number}" for number in range(len(names), len(lr)))],
+            val_step=np.maximum.accumulate(floats([event.step for event in told])),
+            val_loss=floats([np.nan if value is None else value for value in values]),
+            checkpoints=list({event.path: event for event in state.checkpoints}.values()),
+            steps_per_epoch=state.started.steps_per_epoch if state.started is not None else 0,
+        )
+
+    def smoothed(self, weight: float) -> Floats:
+        """The loss that was read, averaged."""
+        if weight != self._smoother.weight:
+            self._smoother = Smoother(weight)
+        averages = self._smoother.averages
+        self._smoother.extend(self._columns[1].values[len(averages) :])
+        return averages.values
+
+
+def loss_content(curves: Curves, axis: XAxis, line: Floats, weight: float) -> Content:
+    """Train, smoothed to `line` by that weight, over raw; validation, and the checkpoints on it."""
     x, val_x = curves.x(curves.step, axis), curves.x(curves.val_step, axis)
-    line = smoothed(curves.loss, weight)
     train = Line("train" if weight <= 0 else f"train ~{weight:g}", x, line)
     raw = [Line("raw", x, curves.loss, colour=RAW, behind=True)] if weight > 0 else []
     val = [Line("val", val_x, curves.val_loss, 1, PALETTE[1])] if len(val_x) else []

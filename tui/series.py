@@ -1,8 +1,7 @@
-"""Numbers for charts: smoothing, and a million points as the few that a screen can show. Pure."""
+"""Numbers for charts: a million points as the few that a screen can show. Pure."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,51 +14,12 @@ from engine.contract.canvas import Span
 Floats = NDArray[np.float64]
 Window = tuple[float, float]  # the lowest and highest x that is seen
 
-BLOCK = 32  # points smoothed by one product of matrices
 WIDEST = 1e300  # what is beyond it is drawn there: sums and differences would overflow
 
 
 def floats(values: ArrayLike) -> Floats:
     """A copy: an `array` that is looked into can't grow."""
     return np.array(values, dtype=np.float64)
-
-
-def smoothed(values: Floats, weight: float) -> Floats:
-    """The exponential average of a series, without the pull towards 0 at its beginning.
-
-    weight: what is kept of the average at each point, 0 <= weight < 1. What is not finite is left
-    out of the average and stays what it is. The formula is TensorBoard's ("debiased EMA", Kingma &
-    Ba 2014, section 3), and so W&B's. A million points take 30 ms.
-    """
-    if weight <= 0:
-        return values
-    finite = np.isfinite(values)
-    whole = bool(finite.all())
-    some = np.clip(values if whole else values[finite], -WIDEST, WIDEST)
-    average = _decaying_sums(some * (1 - weight), weight)
-    # The pull is gone where weight ** count is below what a float can tell from 0 beside 1.
-    pulled = np.arange(1, 1 + min(len(average), math.ceil(-40 / math.log(weight))))
-    average[: len(pulled)] /= -np.expm1(pulled * math.log(weight))
-    if whole:
-        return average
-    out = values.copy()
-    out[finite] = average
-    return out
-
-
-def _decaying_sums(values: Floats, weight: float) -> Floats:
-    """sums[i] = values[i] + weight * sums[i - 1]. Blocks by a triangular matrix, and what each
-    hands to the next by the same function: a loop over a million points would take a second."""
-    count = len(values)
-    padded = np.zeros(-(-count // BLOCK) * BLOCK)
-    padded[:count] = values
-    powers = np.arange(BLOCK)[:, None] - np.arange(BLOCK)  # of the earlier (column) in the later
-    kernel = np.where(powers >= 0, weight ** np.maximum(powers, 0), 0.0)
-    sums = padded.reshape(-1, BLOCK) @ kernel.T
-    if len(sums) > 1:
-        handed = _decaying_sums(sums[:, -1].copy(), weight**BLOCK)
-        sums[1:] += handed[:-1, None] * weight ** np.arange(1, BLOCK + 1)
-    return sums.ravel()[:count]
 
 
 def elapsed(time: Floats) -> Floats:

@@ -13,7 +13,8 @@ from rich.cells import cell_len
 from tui.chart_view import View, cursor_at, cursor_moved, panned, zoomed
 from tui.numbers import x_ticks
 from tui.picture import Content, Line, Mark, draw
-from tui.series import floats, smoothed
+from tui.series import floats
+from tui.smoothing import smoothed
 
 NAN = math.nan
 X_AXES = ("step", "epoch", "time")

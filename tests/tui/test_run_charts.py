@@ -274,6 +274,34 @@ def test_what_a_resume_does_again_is_taken_back(watched: WatchedRun) -> None:
     look_at(watched, look)
 
 
+def test_steps_that_go_back_without_a_resume_do_not_break_it(watched: WatchedRun) -> None:
+    async def look(app: Alone, pilot: Pilot[None]) -> None:
+        append(watched.run, step(7), step(300), step(3), *epoch_end(0))
+        watched.look()
+        app.charts.show(watched)
+        await pilot.press("left", "up", "x")
+        x = app.charts.lr.content.lines[0].x
+        assert (x[-4:] * STEPS_PER_EPOCH).tolist() == [199, 199, 300, 300]
+
+    look_at(watched, look)
+
+
+def test_what_is_added_while_one_looks_is_the_same_as_what_was_there(watched: WatchedRun) -> None:
+    async def look(app: Alone, pilot: Pilot[None]) -> None:
+        for number in range(200, 260):
+            append(watched.run, step(number, 0.5 if number % 7 else math.nan))
+            watched.look()
+            app.charts.show(watched)
+        anew = RunCharts()
+        anew.show(watched)
+        for grown, whole in ((app.charts.loss, anew.loss), (app.charts.lr, anew.lr)):
+            for one, other in zip(grown.content.lines, whole.content.lines, strict=True):
+                assert one.x.tolist() == other.x.tolist()
+                assert one.y.tolist() == pytest.approx(other.y.tolist(), nan_ok=True)
+
+    look_at(watched, look)
+
+
 def test_a_loss_that_is_no_number_is_marked(watched: WatchedRun) -> None:
     append(watched.run, step(200, math.nan), step(201, 1.0))
     watched.look()

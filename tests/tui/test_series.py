@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from engine.contract.axis import Axis
-from tui.series import Reduced, elapsed, extent, floats, reduced, smoothed, spans, value_at
+from tui.series import Reduced, elapsed, extent, floats, reduced, spans, value_at
+from tui.smoothing import Growing, Smoother, smoothed
 
 NAN = math.nan
 UNIT = Axis(0.0, 1.0, log=False)
@@ -53,8 +54,28 @@ def test_a_constant_stays_what_it_is() -> None:
 
 
 def test_no_smoothing_is_the_series_itself() -> None:
-    values = floats([1.0, NAN, 3.0])
-    assert smoothed(values, 0.0) is values
+    assert smoothed(floats([1.0, 2.0, 3.0]), 0.0).tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("weight", [0.5, 0.9, 0.9999])
+def test_what_is_added_piece_by_piece_is_averaged_as_the_whole(weight: float) -> None:
+    values = np.random.default_rng(0).random(2000)
+    values[[3, 500, 501]] = NAN
+    smoother = Smoother(weight)
+    for begin, end in ((0, 1), (1, 4), (4, 4), (4, 500), (500, 502), (502, 2000)):
+        smoother.extend(values[begin:end])
+    whole = by_hand(values.tolist(), weight)
+    assert smoother.averages.values.tolist() == pytest.approx(whole, rel=1e-9, nan_ok=True)
+
+
+def test_what_was_read_of_a_growing_series_stays_as_it_was() -> None:
+    growing, read = Growing(), []
+    for number in range(100):
+        growing.extend(floats([number, -number]))
+        read.append(growing.values)
+    assert len(growing) == 200
+    for count, values in enumerate(read):
+        assert values.tolist() == [end for n in range(count + 1) for end in (n, -n)]
 
 
 def test_a_spike_of_one_step_in_a_million_is_in_its_column() -> None:

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from engine.contract.run_state import RunState
 from tui.chart_view import View
 from tui.picture import Content
-from tui.run_curves import X_AXES, Curves, XAxis, loss_content, lr_content
+from tui.run_curves import X_AXES, CurveReader, Curves, XAxis, loss_content, lr_content
 from tui.run_list import WatchedRun
 from tui.widgets.chart import Chart
 
@@ -37,6 +37,7 @@ class RunCharts(Vertical):
         super().__init__(id=id)
         self.loss, self.lr = Chart(ascii=ascii, id="loss"), Chart(ascii=ascii, id="lr")
         self.smoothing, self.x_axis = DEFAULT, X_AXES[0]
+        self._reader: CurveReader | None = None
         self._curves: Curves | None = None
         self._shown: tuple[object, ...] | None = None
         self._run: object = None
@@ -46,7 +47,7 @@ class RunCharts(Vertical):
         yield self.lr
 
     def show(self, watched: WatchedRun | None) -> None:
-        """Bring the curves up to date. 60 ms for a run of a million steps, nothing without news."""
+        """Bring the curves up to date: what is new is read, and nothing is done without news."""
         shown = None if watched is None else _extent(watched.state)
         run = None if watched is None else watched.run.path
         if (run, shown) == (self._run, self._shown):
@@ -54,15 +55,20 @@ class RunCharts(Vertical):
         if run != self._run:
             self._see(View())
         self._run, self._shown = run, shown
-        self._curves = None if watched is None else Curves.of(watched.state)
+        state = None if watched is None else watched.state
+        if state is None:
+            self._reader = None
+        elif self._reader is None or self._reader.state is not state:
+            self._reader = CurveReader(state)
+        self._curves = None if self._reader is None else self._reader.read()
         self._lay()
 
     def _lay(self, *, lr: bool = True) -> None:
-        curves = self._curves
-        if curves is None:
+        curves, reader, weight = self._curves, self._reader, SMOOTHINGS[self.smoothing]
+        if curves is None or reader is None:
             self.loss.content, self.lr.content = Content("Loss"), Content("Learning rate")
             return
-        self.loss.content = loss_content(curves, self.x_axis, SMOOTHINGS[self.smoothing])
+        self.loss.content = loss_content(curves, self.x_axis, reader.smoothed(weight), weight)
         if lr:
             self.lr.content = lr_content(curves, self.x_axis)
 
