@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.contract.follower import Follower
+from engine.contract.follower import Follower, catch_up
 from engine.contract.run_directory import RunDirectory
-from engine.contract.run_state import RunState, fold
+from engine.contract.run_state import RunState
 from engine.contract.runs import Status, list_runs, status
 
 
@@ -22,8 +22,7 @@ class WatchedRun:
 
     def look(self) -> None:
         """Read what was added since the last look."""
-        for event in self.follower.events():
-            fold(self.state, event)
+        catch_up(self.follower, self.state)
         self.status = status(self.run)
 
 
