@@ -24,7 +24,8 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         width: 90%; max-width: 100; height: auto; max-height: 90%;
         border: round $primary; padding: 0 1; background: $surface;
     }
-    Dialog OptionList { height: auto; max-height: 1fr; border: none; }
+    Dialog OptionList { height: auto; max-height: 1fr; }
+    Dialog OptionList, Dialog OptionList:focus { border: none; padding: 0; }
     Dialog #title { text-style: bold; }
     Dialog #hint { color: $text-muted; }
     """

@@ -42,7 +42,7 @@ class MainScreen(Screen[object]):
     """Wide: three panes. Below 100 columns: one of them, with a line of tabs."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    AUTO_FOCUS = "RunTable"
+    AUTO_FOCUS = None  # `on_mount` knows where there is something to choose
     DEFAULT_CSS = """
     MainScreen {
         #left { width: 34; border-right: solid $panel; }
@@ -115,6 +115,8 @@ class MainScreen(Screen[object]):
     def on_mount(self) -> None:
         self.action_pane("left")
         self.look()
+        if not self.watched:
+            self.query_one(ExperimentFiles).focus()
         self.set_interval(LOOK_SECONDS, self.look)
         self.devices.look()
         self.set_interval(DEVICE_SECONDS, self.devices.look)
@@ -201,11 +203,8 @@ class MainScreen(Screen[object]):
                 for pane, title in PANES.items()
             )
         )
-        goal = {"left": RunTable, "right": CheckpointList}.get(name)
-        if goal is not None:
-            self.query_one(goal).focus()
-        else:
-            self.set_focus(next(iter(self.query("#charts *:can-focus")), None))
+        goals = {"left": "RunTable", "right": "CheckpointList", "charts": "#charts *:can-focus"}
+        self.set_focus(next(iter(self.query(goals[name])), None))
 
     def action_log(self) -> None:
         self.action_pane("right")

@@ -25,7 +25,7 @@ class CheckpointList(OptionList):
             super().__init__()
             self.path = path
 
-    DEFAULT_CSS = "CheckpointList { border: none; padding: 0; }"
+    DEFAULT_CSS = "CheckpointList, CheckpointList:focus { border: none; padding: 0; }"
     BINDINGS = [Binding("y", "copy", "Copy path", tooltip="Copy the checkpoint's path")]
 
     def __init__(self) -> None:

@@ -20,7 +20,10 @@ class ExperimentFiles(OptionList):
             super().__init__()
             self.path = path
 
-    DEFAULT_CSS = "ExperimentFiles { border: none; padding: 0; height: auto; max-height: 100%; }"
+    DEFAULT_CSS = """
+    ExperimentFiles, ExperimentFiles:focus { border: none; padding: 0; }
+    ExperimentFiles { height: auto; max-height: 100%; }
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
