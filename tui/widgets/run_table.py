@@ -13,7 +13,7 @@ from textual.widgets import DataTable
 from tui.run_list import WatchedRun
 from tui.summary import outcome, sign
 
-COLUMNS = {"run": 18, "how": 8, "id": 20}  # cells; the id goes out of sight first
+COLUMNS = {"run": 18, "how": 11, "id": 20}  # cells; the id goes out of sight first
 
 
 class RunTable(DataTable[Text]):
