@@ -93,9 +93,9 @@ class RunList:
         end = time.monotonic() + seconds
         runs = list(self._watched.values())
         for watched in sorted(runs, key=lambda run: run.run.path != first):
+            watched.look(lambda: time.monotonic() > end)
             if time.monotonic() > end:
                 break
-            watched.look(lambda: time.monotonic() > end)
         return runs
 
     @property

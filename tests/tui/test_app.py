@@ -269,7 +269,7 @@ def test_no_size_of_the_terminal_harms_it(folder: Path) -> None:
 
     async def test(pilot: Pilot[None]) -> None:
         run = await choose(app, pilot, "ants")
-        for number in range(25):
+        for number in range(10):
             await pilot.resize_terminal(draw.randint(20, 300), draw.randint(5, 100))
             append(run, step(number + 2))
             await pilot.press(draw.choice(["1", "2", "3", "l", "tab", "down", "up"]))

@@ -20,6 +20,7 @@ from engine.contract.runs import status
 from tests.test_processes import arguments, environment, wait_for
 from tests.training import Numbers, effective_events, only_run
 
+DASHBOARD = [sys.executable, "-c", "from tui.app import main; main()"]
 EPOCHS = 25  # of 4 steps; longer than three dashboards take to be opened and left
 LEAVES = {b"\x1b[?1049l": b"\x1b[?1049h", b"\x1b[?1003l": b"\x1b[?1003h"}  # what undoes what
 
@@ -34,8 +35,7 @@ class Terminal:
         # does the kernel send it SIGHUP. `stty` before that: the size is the terminal's.
         command = 'exec <>"$0" >&0 2>&0; stty cols 100 rows 30; exec "$@"'
         self.process = subprocess.Popen(
-            ["sh", "-c", command, name, sys.executable, "-c", "from tui.app import main; main()"]
-            + [str(folder), "--runs", str(runs)],
+            ["sh", "-c", command, name, *DASHBOARD, str(folder), "--runs", str(runs)],
             env=environment() | {"TERM": "xterm-256color"},
             start_new_session=True,
         )

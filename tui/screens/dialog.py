@@ -29,7 +29,10 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     Dialog #title { text-style: bold; }
     Dialog #hint { color: $text-muted; }
     """
-    BINDINGS = [Binding("escape", "leave", "Close")]
+    BINDINGS = [
+        Binding("escape", "leave", "Close"),
+        Binding("ctrl+c", "app.quit", "Quit", show=False, tooltip="Leave; runs go on"),
+    ]
 
     def __init__(self, title: str, hint: str) -> None:
         super().__init__()

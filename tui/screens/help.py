@@ -16,7 +16,7 @@ class HelpDialog(Dialog[None]):
     """`keys` are pairs of a key and what it does."""
 
     DEFAULT_CSS = "HelpDialog VerticalScroll { height: auto; max-height: 1fr; }"
-    BINDINGS = [("question_mark", "leave", "Close")]
+    BINDINGS = [("question_mark,q", "leave", "Close")]
 
     def __init__(self, keys: Sequence[tuple[str, str]]) -> None:
         super().__init__("Keys", "arrows: scroll   escape: close")
@@ -30,10 +30,17 @@ class HelpDialog(Dialog[None]):
 
 
 def keys_of(screen: Screen[object]) -> list[tuple[str, str]]:
-    """What the keys do at the focused widget, the nearest first; a key that repeats is one line."""
-    found: dict[str, list[str]] = {}
+    """What the keys do at the focused widget: ours first, then those of every list and scroll bar.
+
+    Keys that do the same are one line.
+    """
+    ours: dict[str, list[str]] = {}
+    common: dict[str, list[str]] = {}
     for _, binding, _, tooltip in screen.active_bindings.values():
-        does = tooltip or binding.tooltip or binding.description
+        told = tooltip or binding.tooltip
+        does = told or binding.description
         if does:
-            found.setdefault(does, []).append(screen.app.get_key_display(binding))
-    return [(" ".join(dict.fromkeys(keys)), does) for does, keys in found.items()]
+            key = screen.app.get_key_display(binding)
+            (ours if told else common).setdefault(does, []).append(key)
+    rows = (*ours.items(), *common.items())
+    return [(" ".join(dict.fromkeys(keys)), does) for does, keys in rows]

@@ -45,9 +45,9 @@ class MainScreen(Screen[object]):
     AUTO_FOCUS = None  # `on_mount` knows where there is something to choose
     DEFAULT_CSS = """
     MainScreen {
-        #left { width: 34; border-right: solid $panel; }
-        #right { width: 38; border-left: solid $panel; }
-        #charts { width: 1fr; }
+        .pane { width: 1fr; }
+        &.-wide #left { width: 34; border-right: solid $panel; }
+        &.-wide #right { width: 38; border-left: solid $panel; }
         #experiments { height: auto; max-height: 40%; }
         #log { height: 1fr; }
         #checkpoints { height: auto; max-height: 40%; }
@@ -55,7 +55,7 @@ class MainScreen(Screen[object]):
         #tabs { display: none; height: 1; }
         .heading { height: 1; color: $text-muted; }
         &.-narrow #tabs { display: block; }
-        &.-narrow .pane { display: none; width: 1fr; border: none; }
+        &.-narrow .pane { display: none; }
         &.-narrow .pane.-shown { display: block; }
     }
     """
@@ -64,9 +64,9 @@ class MainScreen(Screen[object]):
         Binding("s", "stop", "Stop", tooltip="Stop the chosen run, gently first"),
         Binding("R", "resume", "Resume", tooltip="Go on with the chosen run where it was"),
         Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint now"),
-        Binding("v", "evaluate", "Evaluate", tooltip="Evaluate now"),
-        Binding("plus", "epochs", "Epochs", key_display="+", tooltip="More epochs, or fewer"),
-        Binding("l", "log", "Log", tooltip="Go to the log"),
+        Binding("v", "evaluate", "Evaluate", show=False, tooltip="Evaluate now"),
+        Binding("plus", "epochs", "Epochs", show=False, tooltip="More epochs, or fewer"),
+        Binding("l", "log", "Log", show=False, tooltip="Go to the log"),
         Binding("1", "pane('left')", "Runs", show=False, tooltip="Go to experiments and runs"),
         Binding("2", "pane('charts')", "Charts", show=False, tooltip="Go to the charts"),
         Binding("3", "pane('right')", "Run", show=False, tooltip="Go to the run's checkpoints"),
@@ -110,10 +110,12 @@ class MainScreen(Screen[object]):
                 yield Static("Log", classes="heading")
                 with Vertical(id="log"):
                     yield RunLog()
-        yield Footer()
+        yield Footer(compact=True)  # 80 columns hold the keys that one looks for
 
     def on_mount(self) -> None:
         self.action_pane("left")
+        if self.options.read_only:
+            self.query_one(TopLine).say("read-only", "read-only")
         self.look()
         if not self.watched:
             self.query_one(ExperimentFiles).focus()

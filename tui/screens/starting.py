@@ -75,7 +75,8 @@ async def _started(screen: Screen[object], title: str, outcome: Outcome) -> Path
     if outcome.run is None or not outcome.ok:
         await _tell(screen, title, outcome)
         return None
-    screen.notify(f"{outcome.run.name} is under way; it goes on without this dashboard")
+    name = f"{outcome.run.parent.name} {outcome.run.name}"
+    screen.notify(f"{name} is under way; it goes on without this dashboard")
     return outcome.run
 
 
