@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 from textual.app import App, SystemCommand
@@ -87,7 +88,8 @@ def main() -> None:
     leaving.arm()
     app = Dashboard(options, leaving=leaving)
     app.run(mouse=options.mouse)
-    leaving.left()
+    code = leaving.left()
     if words := farewell(app.main.running()):
-        print(words, file=sys.stderr)
-    sys.exit(app.return_code)
+        with suppress(OSError):  # there may be no terminal any more
+            print(words, file=sys.stderr)
+    sys.exit(app.return_code if code is None else code)

@@ -27,24 +27,39 @@ class Leaving:
     def __init__(self) -> None:
         self._before: list[Any] | None = None
         self._done = threading.Event()
+        self._code: int | None = None
 
     def arm(self) -> None:
-        """Remember how the terminal is."""
+        """Remember how the terminal is. Until the app has its own handlers, leave at once."""
         with suppress(termios.error, OSError, ValueError):
             self._before = termios.tcgetattr(sys.__stdin__)  # type: ignore[arg-type]
+        for number in SIGNALS:
+            signal.signal(number, lambda received, _frame: self._at_once(128 + received))
 
     def leave(self, number: int, orderly: Callable[[int], None]) -> None:
         """`orderly` gets the exit code, 128 + the signal's number as a shell has it."""
-        threading.Thread(target=self._make_sure, args=(128 + number,), daemon=True).start()
-        orderly(128 + number)
+        self._code = 128 + number
+        threading.Thread(target=self._make_sure, args=(self._code,), daemon=True).start()
+        orderly(self._code)
 
-    def left(self) -> None:
-        """The orderly way came to its end."""
+    def left(self) -> int | None:
+        """The orderly way came to its end. Gives the exit code where a signal decides it.
+
+        When a line drops, the app may have met the dead terminal before the signal.
+        """
         self._done.set()
+        if self._code is None and self._before is not None:
+            try:
+                termios.tcgetattr(sys.__stdin__)  # type: ignore[arg-type]
+            except (termios.error, OSError, ValueError):
+                self._code = 128 + signal.SIGHUP
+        return self._code
 
     def _make_sure(self, code: int) -> None:
-        if self._done.wait(PATIENCE):
-            return
+        if not self._done.wait(PATIENCE):
+            self._at_once(code)
+
+    def _at_once(self, code: int) -> None:
         with suppress(OSError):
             os.write(2, CLEAN.encode())
         if self._before is not None:

@@ -87,6 +87,7 @@ def started(epochs: int = 3) -> RunStarted:
         workers=0,
         precision="fp32",
         frozen=[],
+        report=["all layers train"],
     )
 
 

@@ -46,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
     append(finished, started(1), step(0), step(1))
     append(finished, Validated(time=1.0, step=2, epoch=0, metrics=metrics, seconds=0.1), saved)
     append(finished, RunFinished(time=1.0, step=2, epochs=1.0, seconds=1.0, best=0.25))
+    (finished.checkpoints / "best.pt").touch()
     finished.console.write_text("first line\nlast line\n")
     running(tmp_path)
     return tmp_path
@@ -106,7 +107,11 @@ def test_the_chosen_run_is_told_in_numbers(folder: Path) -> None:
         await choose(app, pilot, "bees")
         assert "val/loss 0.25  val/accuracy 0.9" in words(app)
         assert "val/accuracy 0.9000" in app.main.query_one(RunDetail).text
-        assert [*app.main.query_one(RunLog).lines][:2] == ["first line", "last line"]
+        assert [*app.main.query_one(RunLog).lines][:3] == [
+            "all layers train",
+            "first line",
+            "last line",
+        ]
 
     watch(app, test)
 
@@ -121,7 +126,7 @@ def test_it_follows_a_run_its_log_and_warnings_and_finds_new_ones(folder: Path) 
         new_run(folder, "wasps")
         await look(app, pilot)
         assert "loss 0.125" in words(app)
-        assert [*app.main.query_one(RunLog).lines][:2] == ["hello", "warning: odd; mend it"]
+        assert [*app.main.query_one(RunLog).lines][1:3] == ["hello", "warning: odd; mend it"]
         assert ["? wasps", "lost"] in [row[:2] for row in rows(app)]
         assert app.main.chosen == run.path, "a new row does not move the cursor to another run"
 
@@ -153,6 +158,19 @@ def test_y_copies_a_checkpoints_path_and_shows_it(folder: Path) -> None:
         await pilot.pause()
         assert app.clipboard == str(run.path / "checkpoints/best.pt")
         assert app.clipboard in told(app)
+
+    watch(app, test)
+
+
+def test_a_checkpoint_that_was_deleted_is_listed_no_more(folder: Path) -> None:
+    app = board(folder)
+
+    async def test(pilot: Pilot[None]) -> None:
+        run = await choose(app, pilot, "bees")
+        assert app.main.query_one(CheckpointList).option_count == 1
+        (run.path / "checkpoints/best.pt").unlink()
+        await look(app, pilot)
+        assert app.main.query_one(CheckpointList).option_count == 0
 
     watch(app, test)
 

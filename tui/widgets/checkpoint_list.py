@@ -34,7 +34,7 @@ class CheckpointList(OptionList):
         self._folder = Path()
 
     def show(self, watched: WatchedRun | None) -> None:
-        saved = checkpoints(watched.state) if watched is not None else []
+        saved = _kept(watched) if watched is not None else []
         rows = [(entry.path, _words(entry)) for entry in saved]
         folder = watched.run.path if watched is not None else Path()
         if (folder, rows) == (self._folder, self._shown):
@@ -53,6 +53,15 @@ class CheckpointList(OptionList):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.action_copy()
+
+
+def _kept(watched: WatchedRun) -> list[CheckpointSaved]:
+    """Those that are still there: `checkpoint.keep` deletes the others."""
+    try:
+        names = {f"checkpoints/{file.name}" for file in watched.run.checkpoints.iterdir()}
+    except OSError:
+        return []
+    return [saved for saved in checkpoints(watched.state) if saved.path in names]
 
 
 def _words(saved: CheckpointSaved) -> str:

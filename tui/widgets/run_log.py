@@ -1,4 +1,4 @@
-"""What a run's engine prints, and its warnings, as they come."""
+"""What a run began with, what its engine prints, and its warnings, as they come."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class RunLog(Log):
         self._run: Path | None = None
         self._tail = Console(Path())
         self._warned = 0
+        self._reported = False
 
     def show(self, watched: WatchedRun | None) -> None:
         if watched is None:
@@ -30,9 +31,13 @@ class RunLog(Log):
             return
         if watched.run.path != self._run:
             self.clear()
-            self._run, self._warned = watched.run.path, 0
+            self._run, self._warned, self._reported = watched.run.path, 0, False
             self._tail = Console(watched.run.console)
-        lines = self._tail.look()
+        lines: list[str] = []
+        if not self._reported and watched.state.started is not None:
+            self._reported = True
+            lines += watched.state.started.report
+        lines += self._tail.look()
         for warned in watched.state.warnings[self._warned :]:
             remedy = f"; {warned.remedy}" if warned.remedy else ""
             lines.append(f"warning: {warned.what}{remedy}")
