@@ -8,9 +8,8 @@ from pathlib import Path
 from engine.contract.events import AnyEvent, decode_lines
 from engine.contract.run_state import RunState, fold_all
 
-CHUNK = (
-    1 << 16
-)  # bytes: what is decoded of it fits the processor's cache; 1 << 20 takes 20 % longer
+# In bytes: what is decoded of it fits the processor's cache. 1 << 20 takes 20 % longer.
+CHUNK = 1 << 16
 
 
 class Follower:

@@ -1,38 +1,30 @@
-"""One run in words: its last numbers, its validations, and where its checkpoints are."""
+"""One run in words: where it is, its learning rates, and its validations."""
 
 from __future__ import annotations
 
-from textual.reactive import reactive
-from textual.widgets import Static
-
 from tui.run_list import WatchedRun
+from tui.widgets.words import Words
+
+EPOCHS = 12  # the newest validations that are listed
 
 
-class RunDetail(Static):
-    """Shows the text it is given, and repaints only when that changes."""
-
-    DEFAULT_CSS = "RunDetail { height: auto; max-height: 50%; border-top: solid $primary; }"
-
-    text: reactive[str] = reactive("")
+class RunDetail(Words):
+    """The newest first, so that a small window shows what matters."""
 
     def show(self, watched: WatchedRun | None) -> None:
-        self.text = describe(watched) if watched is not None else "no run is chosen"
-
-    def watch_text(self, text: str) -> None:
-        self.update(text)
+        self.text = describe(watched) if watched is not None else ""
 
 
 def describe(watched: WatchedRun) -> str:
-    """The newest first, so that a small window shows what matters."""
-    state, run = watched.state, watched.run
-    reason = f": {watched.status.reason}" if watched.status.reason else ""
-    lines = [f"{run.name} {run.id}  {watched.status.state}{reason}", str(run.path)]
-    for event in state.validated[-1:]:
-        numbers = (f"{name} {value:.4f}" for name, value in event.metrics.items() if value)
-        lines.append(f"epoch {event.epoch + 1}/{state.epochs}  {'  '.join(numbers)}")
+    state = watched.state
+    lines = [str(watched.run.path)]
     if state.last_step is not None:
         rates = " ".join(f"{lr:.3g}" for lr in state.last_step.lr)
         lines.append(f"step {state.steps_done}/{state.planned_end}  lr {rates}")
-    for saved in {event.path: event for event in state.checkpoints[-8:]}.values():
-        lines.append(f"{saved.kind}  {run.path / saved.path}")
-    return "\n".join(line.replace("[", r"\[") for line in lines)
+    for event in reversed(state.validated[-EPOCHS:]):
+        numbers = (
+            f"{name} {'nan' if value is None else f'{value:.4f}'}"
+            for name, value in event.metrics.items()
+        )
+        lines.append(f"epoch {event.epoch + 1}/{state.epochs}  {'  '.join(numbers)}")
+    return "\n".join(lines)
