@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.contract.events import RunFinished
+from engine.contract.follower import CHUNK
 from tests.tui.board import append, new_run, running, started, step
-from tui.run_list import EVENTS_A_GLANCE, RunList
+from tui.run_list import RunList
+
+SEVERAL = 4 * CHUNK // 60  # steps, whose lines are longer than that: more than is read at one go
 
 
 def test_a_long_run_is_read_in_slices_and_each_event_once(tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    count = 3 * EVENTS_A_GLANCE
-    append(run, *(step(number) for number in range(count)))
+    append(run, *(step(number) for number in range(SEVERAL)))
     runs = RunList(tmp_path / "runs")
     runs.search()
     slices = 0
@@ -21,13 +23,13 @@ def test_a_long_run_is_read_in_slices_and_each_event_once(tmp_path: Path) -> Non
         slices += 1
     (watched,) = runs.look()
     assert slices > 2
-    assert list(watched.state.curve.step) == list(range(count))
+    assert list(watched.state.curve.step) == list(range(SEVERAL))
 
 
 def test_the_run_that_one_looks_at_is_read_first(tmp_path: Path) -> None:
     first, second = new_run(tmp_path, "a"), new_run(tmp_path, "b")
     for run in (first, second):
-        append(run, *(step(number) for number in range(2 * EVENTS_A_GLANCE)))
+        append(run, *(step(number) for number in range(SEVERAL)))
     for looked_at, other in ((first, second), (second, first)):
         runs = RunList(tmp_path / "runs")
         runs.search()
