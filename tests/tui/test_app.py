@@ -17,7 +17,7 @@ from tests.tui.board import EXPERIMENT, append, board, look, new_run, running, s
 from tui.app import Dashboard, farewell, main
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.experiment_files import ExperimentFiles
-from tui.widgets.run_detail import RunDetail
+from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
@@ -106,7 +106,12 @@ def test_the_chosen_run_is_told_in_numbers(folder: Path) -> None:
         assert "412 samples/s" in words(app)
         await choose(app, pilot, "bees")
         assert "val/loss 0.25  val/accuracy 0.9" in words(app)
-        assert "val/accuracy 0.9000" in app.main.query_one(RunDetail).text
+        charts = app.main.query_one(RunCharts)
+        assert [chart.content.title for chart in (charts.loss, charts.lr)] == [
+            "Loss",
+            "Learning rate",
+        ]
+        assert [line.name for line in charts.lr.content.lines] == ["default"]
         assert [*app.main.query_one(RunLog).lines][:3] == [
             "all layers train",
             "first line",

@@ -25,7 +25,7 @@ from tui.screens.starting import resume, start
 from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.experiment_files import ExperimentFiles
-from tui.widgets.run_detail import RunDetail
+from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
@@ -100,7 +100,7 @@ class MainScreen(Screen[object]):
                 yield Static("Runs", classes="heading")
                 yield RunTable()
             with Vertical(id="charts", classes="pane -shown"):
-                yield RunDetail()
+                yield RunCharts()
             with Vertical(id="right", classes="pane"):
                 with VerticalScroll(id="summary", can_focus=False):
                     yield Words(id="summary-words")
@@ -153,7 +153,7 @@ class MainScreen(Screen[object]):
         watched = self._chosen_run()
         words = self.query_one("#summary-words", Words)
         words.text = summary(watched) if watched is not None else self._no_run()
-        self.query_one(RunDetail).show(watched)
+        self.query_one(RunCharts).show(watched)
         self.query_one(CheckpointList).show(watched)
         self.query_one(RunLog).show(watched)
 
