@@ -5,6 +5,7 @@ A row is a key that the file sets; what else a table can have is in `addable`, w
 
 from __future__ import annotations
 
+import tomllib
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ from engine.contract.experiment import Experiment
 from engine.contract.positions import dotted
 from engine.contract.problems import Problem
 from engine.contract.type_words import bounded, models_of, type_in_words
+from tui.toml_edit import toml_value
 
 Path = tuple[str | int, ...]
-Kind = Literal["text", "choice", "switch"]
+Kind = Literal["text", "choice", "switch", "fixed"]  # fixed: only to be changed in the text
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class _Reader:
 
     def top(self, values: Mapping[str, Any]) -> Iterator[Table]:
         fields = Experiment.model_fields
-        plain = {name: info for name, info in fields.items() if not models_of(info.annotation)}
+        plain = {name: info for name, info in fields.items() if not _has_tables(info)}
         unknown = {key: value for key, value in values.items() if key not in fields}
         own = {key: values[key] for key in plain if key in values} | unknown
         yield self._table((), "Experiment", "", plain, own)
@@ -130,7 +132,7 @@ class _Reader:
         lists = {
             name: info
             for name, info in model.model_fields.items()
-            if models_of(info.annotation) and not self._is_one_text((*path, name), value.get(name))
+            if _has_tables(info) and not _is_mixed(value.get(name))
         }
         fields = {name: info for name, info in model.model_fields.items() if name not in lists}
         own = {key: item for key, item in value.items() if key not in lists}
@@ -140,10 +142,6 @@ class _Reader:
         yield self._table(path, title, help_, fields, own, choices, place, depth)
         for name, info in lists.items():
             yield from self._section((*path, name), info, value.get(name), depth)
-
-    def _is_one_text(self, path: Path, value: Any) -> bool:
-        """Of names and tables mixed, as data.augment can have: one row for the whole list."""
-        return isinstance(value, list) and not all(isinstance(item, dict) for item in value)
 
     def _table(
         self,
@@ -156,7 +154,8 @@ class _Reader:
         place: tuple[int, int] | None = None,
         depth: int = 0,
     ) -> Table:
-        known = [key for key in fields if key in own]
+        known = [key for key in ("name", "target") if key in own and key in fields]
+        known += [key for key in fields if key in own and key not in known]
         rows = [
             row
             for key in [*known, *(key for key in own if key not in fields)]
@@ -191,8 +190,16 @@ class _Reader:
             yield Row(path, label, current, "choice", tuple(listed), help_)
         elif info is not None and isinstance(value, bool) and _plain(info.annotation) is bool:
             yield Row(path, label, text, "switch", (), help_)
+        elif "\n" in text:
+            kind: Kind = "fixed" if "#" in text else "text"
+            yield Row(path, label, one_line(text), kind, (), help_)
         else:
             yield Row(path, label, text, "text", (), help_)
+
+
+def one_line(text: str) -> str:
+    """A value over several lines, as one that an entry can hold."""
+    return toml_value(tomllib.loads(f"value = {text}")["value"])
 
 
 def help_of(info: FieldInfo) -> str:
@@ -206,6 +213,20 @@ def help_of(info: FieldInfo) -> str:
 
 def _line(text: str | None) -> str:
     return " ".join((text or "").split())
+
+
+def _has_tables(info: FieldInfo) -> bool:
+    """Whether it is a section, or a list of them; data.preprocess, which can be a name too, is a
+    row."""
+    if get_origin(info.annotation) is list:
+        return bool(models_of(info.annotation))
+    kinds = get_args(info.annotation) or (info.annotation,)
+    return all(models_of(kind) and get_origin(kind) is not list for kind in kinds)
+
+
+def _is_mixed(value: Any) -> bool:
+    """Of names and tables, as data.augment can be: one row for the whole list."""
+    return isinstance(value, list) and not all(isinstance(item, dict) for item in value)
 
 
 def _plain(annotation: Any) -> Any:

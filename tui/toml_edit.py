@@ -49,6 +49,16 @@ def parse(text: bytes | str) -> dict[str, Any]:
         raise EditError(f"is not TOML: {error}") from None
 
 
+def meant(text: str) -> str:
+    """What was typed where a value belongs: a bare word is meant as text, and gets its quotes."""
+    try:
+        parse(f"value = {text}")
+    except EditError:
+        bare = text and not set(text) & set("\"'[]{},=#\n")
+        return toml_value(text.strip()) if bare else text
+    return text
+
+
 def at(values: Any, path: Path) -> Any:
     """What stands at a path. Raises KeyError where nothing does."""
     for part in path:
