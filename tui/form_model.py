@@ -22,6 +22,7 @@ from engine.contract.type_words import bounded, models_of, type_in_words
 from tui.toml_edit import toml_value
 
 Path = tuple[str | int, ...]
+Choices = tuple[tuple[str, str], ...]
 Kind = Literal["text", "choice", "switch", "fixed"]  # fixed: only to be changed in the text
 
 
@@ -33,7 +34,7 @@ class Row:
     label: str
     toml: str
     kind: Kind = "text"
-    choices: tuple[str, ...] = ()  # TOML texts
+    choices: tuple[tuple[str, str], ...] = ()  # words, each with its help
     help: str = ""
 
 
@@ -136,7 +137,8 @@ class _Reader:
         }
         fields = {name: info for name, info in model.model_fields.items() if name not in lists}
         own = {key: item for key, item in value.items() if key not in lists}
-        names = tuple(each.__name__ for each in models if "name" in each.model_fields)
+        named = [each for each in models if "name" in each.model_fields]
+        names = tuple((each.__name__, _line(each.__doc__)) for each in named)
         choices = {"name": names} if len(models) > 1 else {}
         help_ = _line(model.__doc__)
         yield self._table(path, title, help_, fields, own, choices, place, depth)
@@ -150,7 +152,7 @@ class _Reader:
         help_: str,
         fields: Mapping[str, FieldInfo],
         own: Mapping[str, Any],
-        choices: Mapping[str, tuple[str, ...]] | None = None,
+        choices: Mapping[str, Choices] | None = None,
         place: tuple[int, int] | None = None,
         depth: int = 0,
     ) -> Table:
@@ -174,20 +176,18 @@ class _Reader:
         label: str,
         info: FieldInfo | None,
         value: Any,
-        choices: Mapping[str, tuple[str, ...]],
+        choices: Mapping[str, Choices],
     ) -> Iterator[Row]:
         text = self._texts.get(path)
         if text is None:  # spread over [data.args] or dotted keys: a row for each of its keys
             for key, item in value.items() if isinstance(value, dict) else ():
                 yield from self._rows((*path, key), f"{label}.{key}", info, item, {})
             return
-        known = choices.get(label) or (tuple(BACKBONES) if path == ("model", "backbone") else ())
-        literal = [f'"{name}"' for name in known] or _literals(info)
+        known = choices.get(label) or _literals(info)
+        known = _backbones() if path == ("model", "backbone") else known
         help_ = help_of(info) if info is not None else ""
-        if literal and isinstance(value, str):
-            listed = dict.fromkeys([*literal, *([] if f'"{value}"' in literal else [text])])
-            current = f'"{value}"' if f'"{value}"' in literal else text
-            yield Row(path, label, current, "choice", tuple(listed), help_)
+        if known and isinstance(value, str):
+            yield Row(path, label, text, "choice", known, help_)
         elif info is not None and isinstance(value, bool) and _plain(info.annotation) is bool:
             yield Row(path, label, text, "switch", (), help_)
         elif "\n" in text:
@@ -240,12 +240,19 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-def _literals(info: FieldInfo | None) -> list[str]:
+def _literals(info: FieldInfo | None) -> Choices:
     plain = _plain(info.annotation) if info is not None else None
     if get_origin(plain) is not Literal:
-        return []
+        return ()
     words = [word for word in get_args(plain) if isinstance(word, str)]
-    return [f'"{word}"' for word in words] if len(words) > 1 else []
+    return tuple((word, "") for word in words) if len(words) > 1 else ()
+
+
+def _backbones() -> Choices:
+    return tuple(
+        (row.name, f"{row.parameters / 1e6:.1f} M parameters, {row.image_size} px, {row.task}")
+        for row in BACKBONES.values()
+    )
 
 
 def _chosen(models: Sequence[type[BaseModel]], value: Any) -> type[BaseModel]:

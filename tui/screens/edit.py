@@ -100,7 +100,7 @@ class EditScreen(Screen[Path | None]):
         text.show(self.document.shown)
         text.move_cursor((0, 0))
         await self._settle()
-        self.set_interval(LOOK_SECONDS, self._look_at_disk)
+        self.set_interval(LOOK_SECONDS, self.look_at_disk)
         if self.document.values is None:
             self._show_side("-text")
         else:
@@ -126,6 +126,14 @@ class EditScreen(Screen[Path | None]):
             self.query_one(ExperimentForm).tell_at(message.path, f"not a value yet: {error}")
             return
         self._changed()
+
+    @work
+    async def on_field_row_asked(self, message: FieldRow.Asked) -> None:
+        row = message.row
+        asked = ChooseScreen(f"{row.label} = {row.toml}", row.choices, narrowed=True)
+        chosen = await self.app.push_screen_wait(asked)
+        if chosen is not None:
+            await self._edit(lambda: self.document.set(row.path, chosen))
 
     def _changed(self) -> None:
         self.query_one(TomlText).show(self.document.shown)
@@ -263,7 +271,7 @@ class EditScreen(Screen[Path | None]):
 
     # The file
 
-    def _look_at_disk(self) -> None:
+    def look_at_disk(self) -> None:
         """Tell once that someone else has changed the file."""
         changed = self.document.changed_on_disk()
         if changed and not self._told_conflict:

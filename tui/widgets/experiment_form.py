@@ -48,7 +48,11 @@ class TableHead(Static, can_focus=True):
 class TableBlock(Vertical):
     """One section."""
 
-    DEFAULT_CSS = "TableBlock { height: auto; }"
+    DEFAULT_CSS = """
+    TableBlock { height: auto; }
+    TableBlock .wrong { width: 1fr; height: auto; color: $text-error; }
+    TableBlock.-folded FieldRow, TableBlock.-folded .wrong { display: none; }
+    """
 
     def __init__(self, table: Table) -> None:
         super().__init__()
@@ -70,7 +74,7 @@ class TableBlock(Vertical):
         """The same section as it is now; the row that is typed in is left alone."""
         before, self.table = self.table, table
         if before.shape != table.shape:
-            await self.remove_children(FieldRow)
+            await self.remove_children("FieldRow, .wrong")
             self.rows = [FieldRow(row, table.depth) for row in table.rows]
             await self.mount_all(self.rows)
             self._fold(self.folded and bool(self.rows))
@@ -92,8 +96,7 @@ class TableBlock(Vertical):
 
     def _fold(self, folded: bool) -> None:
         self.folded = folded
-        for row in self.rows:
-            row.display = not folded
+        self.set_class(folded, "-folded")
         self._show_head()
 
     def _show_head(self) -> None:

@@ -1,36 +1,58 @@
-"""One key of the form: its name, what it is set to, and what is wrong with it."""
+"""One key of the form: its name, what it is set to, and what is wrong with it.
+
+Two widgets a row and no more: a form has fifty rows, and each costs a millisecond at opening.
+"""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Checkbox, Input, Label, Select
+from textual.widgets import Checkbox, Input, Label, Static
 
 from tui.form_model import Path, Row
 
 NOT_CHANGED_HERE = "has comments inside: change it in the text"
 
 
-class _Choices(Select[str], inherit_bindings=False):
-    """Leaves the arrow keys to the form, where they go from row to row."""
+class ChoiceField(Static, can_focus=True):
+    """One of several words; asks for the list of them."""
 
-    BINDINGS = [Binding("enter,space", "show_overlay", "Choose", show=False)]
+    DEFAULT_CSS = """
+    ChoiceField { height: 1; }
+    ChoiceField:focus { background: $primary; color: $text; }
+    """
+    BINDINGS = [Binding("enter,space", "ask", "Choose")]
+
+    class Asked(Message):
+        """Wants to be given one of the row's choices."""
+
+    def __init__(self, toml: str) -> None:
+        super().__init__(markup=False)
+        self.value = toml
+        self.show(toml)
+
+    def show(self, toml: str) -> None:
+        self.value = toml
+        self.update(f"{toml.strip(chr(34) + chr(39))} ▾")
+
+    def action_ask(self) -> None:
+        self.post_message(self.Asked())
+
+    def on_click(self) -> None:
+        self.action_ask()
 
 
-class FieldRow(Vertical):
+class FieldRow(Horizontal):
     """Shows a row and says what its value was changed to."""
 
     DEFAULT_CSS = """
-    FieldRow { height: auto; }
-    FieldRow > Horizontal { height: 1; }
+    FieldRow { height: 1; }
     FieldRow .key { width: 20; text-wrap: nowrap; text-overflow: ellipsis; color: $text-muted; }
     FieldRow:focus-within .key { color: $text; text-style: bold; }
     FieldRow .value { width: 1fr; }
-    FieldRow .wrong { display: none; color: $text-error; padding-left: 2; height: auto; }
-    FieldRow.-wrong .wrong { display: block; }
     """
 
     class Edited(Message):
@@ -40,63 +62,77 @@ class FieldRow(Vertical):
             super().__init__()
             self.path, self.toml = path, toml
 
+    class Asked(Message):
+        """One of the row's choices is to be chosen."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
     def __init__(self, row: Row, depth: int = 0) -> None:
         super().__init__()
-        self.styles.padding = (0, 0, 0, 2 + 2 * depth)
+        self._indent = 2 + 2 * depth
+        self.styles.padding = (0, 0, 0, self._indent)
         self.row = row
-        self._control = self._made()
-        self._control.add_class("value")
-        self._wrong = Label("", classes="wrong", markup=False)
+        self.control = self._made()
+        self.control.add_class("value")
+        self._wrong: Label | None = None
 
     def _made(self) -> Widget:
         row = self.row
         if row.kind == "choice":
-            options = [(choice.strip("\"'"), choice) for choice in row.choices]
-            return _Choices(options, value=row.toml, allow_blank=False, compact=True)
+            return ChoiceField(row.toml)
         if row.kind == "switch":
             return Checkbox("", value=row.toml == "true", compact=True)
         return Input(row.toml, compact=True, disabled=row.kind == "fixed", select_on_focus=False)
 
     def compose(self) -> ComposeResult:
-        with Horizontal():
-            yield Label(self.row.label, classes="key", markup=False)
-            yield self._control
-        yield self._wrong
-
-    @property
-    def control(self) -> Widget:
-        """What takes the focus."""
-        return self._control
+        yield Label(self.row.label, classes="key", markup=False)
+        yield self.control
 
     def show(self, row: Row) -> None:
         """A row of the same kind and choices, with the value that the text has now."""
         self.row = row
-        control = self._control
-        with self.prevent(Input.Changed, Select.Changed, Checkbox.Changed):
-            if isinstance(control, Select):
-                control.value = row.toml
+        control = self.control
+        with self.prevent(Input.Changed, Checkbox.Changed):
+            if isinstance(control, ChoiceField) and control.value != row.toml:
+                control.show(row.toml)
             elif isinstance(control, Checkbox):
                 control.value = row.toml == "true"
             elif isinstance(control, Input) and control.value != row.toml:
                 control.value = row.toml
 
+    @property
+    def wrong(self) -> str:
+        """What stands below it as wrong."""
+        return str(self._wrong.content) if self._wrong is not None else ""
+
     def tell(self, wrong: str) -> None:
-        """What is wrong with it; empty when nothing is."""
-        self._wrong.update(wrong)
-        self.set_class(bool(wrong), "-wrong")
+        """What is wrong with it, on a line below; empty when nothing is."""
+        if wrong == self.wrong or not isinstance(self.parent, Widget):
+            return
+        if self._wrong is not None and wrong:
+            self._wrong.update(wrong)
+        elif self._wrong is not None:
+            self._wrong.remove()
+            self._wrong = None
+        else:
+            self._wrong = Label(wrong, classes="wrong", markup=False)
+            self._wrong.styles.padding = (0, 0, 0, self._indent + 2)
+            self.parent.mount(self._wrong, after=self)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self._edited(event.value)
 
-    def on_select_changed(self, event: Select.Changed) -> None:
-        event.stop()
-        self._edited(str(event.value))
-
     def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
         event.stop()
         self._edited("true" if event.value else "false")
 
+    def on_choice_field_asked(self, message: ChoiceField.Asked) -> None:
+        message.stop()
+        self.post_message(self.Asked(self.row))
+
     def _edited(self, toml: str) -> None:
-        if toml != self.row.toml:
+        if toml != self.row.toml or self.wrong:
             self.post_message(self.Edited(self.row.path, toml))
