@@ -216,6 +216,15 @@ def test_while_the_text_is_no_toml_the_form_waits(full: Path) -> None:
     edit(full, does)
 
 
+def test_going_to_the_text_and_back_ends_where_one_was(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        await hands.go("train", "epochs")
+        await hands.press("f3", "f3")
+        assert hands.form.focused_path == ("train", "epochs")
+
+    edit(full, does)
+
+
 def test_undo_and_redo_hold_for_both_sides(full: Path) -> None:
     async def does(hands: Hands) -> None:
         await hands.retype("7", "train", "epochs")
@@ -379,7 +388,7 @@ def test_a_file_that_can_not_be_read_is_told_and_the_screen_goes(tmp_path: Path)
     assert edit(tmp_path / "none.toml", does).answers == [None]
 
 
-@pytest.mark.parametrize("text", ["", "x = [", *GOOD.values()], ids=["empty", "torn", *GOOD])
+@pytest.mark.parametrize("text", ["", "x = [", FULL], ids=["empty", "torn", "full"])
 def test_opening_and_resizing_change_nothing(tmp_path: Path, text: str) -> None:
     path = tmp_path / "it.toml"
     path.write_bytes(text.replace("\n", "\r\n").encode())

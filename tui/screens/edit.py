@@ -78,6 +78,7 @@ class EditScreen(Screen[Path | None]):
         self._saved: Path | None = None
         self._rest: Timer | None = None
         self._told_conflict = False
+        self._place: Key = ("data",)  # where one was in the form
 
     def compose(self) -> ComposeResult:
         yield Static("", id="title")
@@ -104,7 +105,7 @@ class EditScreen(Screen[Path | None]):
         if self.document.values is None:
             self._show_side("-text")
         else:
-            self.query_one(ExperimentForm).focus_path(("data",))
+            self.query_one(ExperimentForm).focus_path(self._place)
 
     @property
     def dirty(self) -> bool:
@@ -181,6 +182,7 @@ class EditScreen(Screen[Path | None]):
         self.query_one("#title", Static).update(title)
 
     def on_descendant_focus(self) -> None:
+        self._place = self.query_one(ExperimentForm).focused_path or self._place
         self._show_help()
 
     def _show_help(self) -> None:
@@ -218,6 +220,7 @@ class EditScreen(Screen[Path | None]):
 
     async def action_remove(self) -> None:
         """The key, or at its head the section or member."""
+        await self._settle()  # what was typed just now may have moved the members
         form = self.query_one(ExperimentForm)
         path, block = form.focused_path, form.focused_block
         if not path or block is None:
@@ -229,6 +232,7 @@ class EditScreen(Screen[Path | None]):
 
     async def action_move(self, by: int) -> None:
         """A member of a list past the one before or after it."""
+        await self._settle()
         block = self.query_one(ExperimentForm).focused_block
         table = block.table if block is not None else None
         if table is None or table.member is None:
@@ -256,7 +260,7 @@ class EditScreen(Screen[Path | None]):
         if side == "-text":
             text.focus()
         else:
-            form.focus_path(("data",))
+            form.focus_path(self._place)
 
     def action_problems(self) -> None:
         problems = self.query_one(ProblemList)
