@@ -6,23 +6,33 @@ A row is a key that the file sets; what else a table can have is in `addable`, w
 from __future__ import annotations
 
 import tomllib
-import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from engine.contract.backbones import BACKBONES
 from engine.contract.experiment import Experiment
 from engine.contract.positions import dotted
 from engine.contract.problems import Problem
-from engine.contract.type_words import bounded, models_of, type_in_words
+from engine.contract.type_words import models_of
+from tui.form_fields import (
+    Choice,
+    Choices,
+    backbones,
+    chosen_model,
+    has_tables,
+    help_of,
+    in_one_line,
+    literals,
+    member_of,
+    plain_type,
+    to_start_with,
+)
 from tui.toml_edit import toml_value
 
 Path = tuple[str | int, ...]
-Choices = tuple[tuple[str, str], ...]
 Kind = Literal["text", "choice", "switch", "fixed"]  # fixed: only to be changed in the text
 
 
@@ -36,15 +46,6 @@ class Row:
     kind: Kind = "text"
     choices: tuple[tuple[str, str], ...] = ()  # words, each with its help
     help: str = ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What can be added: a key, or a member of a list by its class's name."""
-
-    name: str
-    help: str
-    value: Any  # what it is added with: for a member, its keys
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class _Reader:
 
     def top(self, values: Mapping[str, Any]) -> Iterator[Table]:
         fields = Experiment.model_fields
-        plain = {name: info for name, info in fields.items() if not _has_tables(info)}
+        plain = {name: info for name, info in fields.items() if not has_tables(info)}
         unknown = {key: value for key, value in values.items() if key not in fields}
         own = {key: values[key] for key in plain if key in values} | unknown
         yield self._table((), "Experiment", "", plain, own)
@@ -101,17 +102,17 @@ class _Reader:
         """A section, or the head of a list and its members."""
         models = models_of(info.annotation)
         if get_origin(info.annotation) is not list:
-            model = _chosen(models, value)
+            model = chosen_model(models, value)
             yield from self._with_lists(path, str(path[-1]), models, model, value or {}, depth)
             return
         single = isinstance(value, dict)  # one [loss]
         members = [value] if single else value if isinstance(value, list) else []
-        adds = tuple(_member(model) for model in models)
+        adds = tuple(member_of(model) for model in models)
         title = f"[[{'.'.join(part for part in path if isinstance(part, str))}]]"
-        yield Table(path, title, _line(info.description), (), adds, True, None, depth)
+        yield Table(path, title, in_one_line(info.description), (), adds, True, None, depth)
         for position, each in enumerate(members):
             if isinstance(each, dict):
-                model = _chosen(models, each)
+                model = chosen_model(models, each)
                 here = path if single else (*path, position)
                 name = each.get("name") or each.get("target") or model.__name__
                 told = f"{path[-1]} {position + 1}: {name}"
@@ -133,14 +134,14 @@ class _Reader:
         lists = {
             name: info
             for name, info in model.model_fields.items()
-            if _has_tables(info) and not _is_mixed(value.get(name))
+            if has_tables(info) and not _is_mixed(value.get(name))
         }
         fields = {name: info for name, info in model.model_fields.items() if name not in lists}
         own = {key: item for key, item in value.items() if key not in lists}
         named = [each for each in models if "name" in each.model_fields]
-        names = tuple((each.__name__, _line(each.__doc__)) for each in named)
+        names = tuple((each.__name__, in_one_line(each.__doc__)) for each in named)
         choices = {"name": names} if len(models) > 1 else {}
-        help_ = _line(model.__doc__)
+        help_ = in_one_line(model.__doc__)
         yield self._table(path, title, help_, fields, own, choices, place, depth)
         for name, info in lists.items():
             yield from self._section((*path, name), info, value.get(name), depth)
@@ -164,7 +165,7 @@ class _Reader:
             for row in self._rows((*path, key), key, fields.get(key), own[key], choices or {})
         ]
         adds = tuple(
-            Choice(name, help_of(info), _to_start_with(name, info))
+            Choice(name, help_of(info), to_start_with(name, info))
             for name, info in fields.items()
             if name not in own
         )
@@ -183,12 +184,12 @@ class _Reader:
             for key, item in value.items() if isinstance(value, dict) else ():
                 yield from self._rows((*path, key), f"{label}.{key}", info, item, {})
             return
-        known = choices.get(label) or _literals(info)
-        known = _backbones() if path == ("model", "backbone") else known
+        known = choices.get(label) or literals(info)
+        known = backbones() if path == ("model", "backbone") else known
         help_ = help_of(info) if info is not None else ""
         if known and isinstance(value, str):
             yield Row(path, label, text, "choice", known, help_)
-        elif info is not None and isinstance(value, bool) and _plain(info.annotation) is bool:
+        elif info is not None and isinstance(value, bool) and plain_type(info.annotation) is bool:
             yield Row(path, label, text, "switch", (), help_)
         elif "\n" in text:
             kind: Kind = "fixed" if "#" in text else "text"
@@ -202,94 +203,9 @@ def one_line(text: str) -> str:
     return toml_value(tomllib.loads(f"value = {text}")["value"])
 
 
-def help_of(info: FieldInfo) -> str:
-    """The docstring of a field, and what it can be."""
-    try:
-        words = bounded(type_in_words(info.annotation), info.metadata)
-    except KeyError:
-        words = ""
-    return f"{_line(info.description)} ({words})" if words else _line(info.description)
-
-
-def _line(text: str | None) -> str:
-    return " ".join((text or "").split())
-
-
-def _has_tables(info: FieldInfo) -> bool:
-    """Whether it is a section, or a list of them; data.preprocess, which can be a name too, is a
-    row."""
-    if get_origin(info.annotation) is list:
-        return bool(models_of(info.annotation))
-    kinds = get_args(info.annotation) or (info.annotation,)
-    return all(models_of(kind) and get_origin(kind) is not list for kind in kinds)
-
-
 def _is_mixed(value: Any) -> bool:
     """Of names and tables, as data.augment can be: one row for the whole list."""
     return isinstance(value, list) and not all(isinstance(item, dict) for item in value)
-
-
-def _plain(annotation: Any) -> Any:
-    """Without bounds, and without None: a key that may be left out is one that stands there."""
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _plain(inner[0])
-    if origin in (Union, types.UnionType):
-        kinds = [kind for kind in inner if kind is not types.NoneType]
-        return _plain(kinds[0]) if len(kinds) == 1 else annotation
-    return annotation
-
-
-def _literals(info: FieldInfo | None) -> Choices:
-    plain = _plain(info.annotation) if info is not None else None
-    if get_origin(plain) is not Literal:
-        return ()
-    words = [word for word in get_args(plain) if isinstance(word, str)]
-    return tuple((word, "") for word in words) if len(words) > 1 else ()
-
-
-def _backbones() -> Choices:
-    return tuple(
-        (row.name, f"{row.parameters / 1e6:.1f} M parameters, {row.image_size} px, {row.task}")
-        for row in BACKBONES.values()
-    )
-
-
-def _chosen(models: Sequence[type[BaseModel]], value: Any) -> type[BaseModel]:
-    given = value if isinstance(value, dict) else {}
-    name = "Custom" if "target" in given else given.get("name")
-    return next((model for model in models if model.__name__ == name), models[0])
-
-
-def _member(model: type[BaseModel]) -> Choice:
-    """A new member: with its name, and with what it can't be without."""
-    own: dict[str, Any] = {}
-    if len(get_args(_annotation(model, "name"))) == 1:
-        own["name"] = model.__name__
-    for name, info in model.model_fields.items():
-        if info.is_required():
-            own[name] = _to_start_with(name, info)
-    return Choice(model.__name__, _line(model.__doc__), own)
-
-
-def _annotation(model: type[BaseModel], name: str) -> Any:
-    return model.model_fields[name].annotation if name in model.model_fields else None
-
-
-def _to_start_with(name: str, info: FieldInfo) -> Any:
-    """The default, which adding a key then changes nothing by; else the simplest value."""
-    default = None if info.is_required() else info.get_default()
-    if default is not None and not isinstance(default, BaseModel):
-        return default
-    plain = _plain(info.annotation)
-    if get_origin(plain) is Literal:
-        return get_args(plain)[0]
-    if get_origin(plain) in (Union, types.UnionType):
-        plain = _plain(get_args(plain)[0])
-    if name == "target":
-        return "mine.py:name"
-    simple = {int: 1, float: 0.1, str: "", bool: True, dict: {}, list: []}
-    return simple.get(get_origin(plain) or plain, "")
 
 
 def beside(problems: Iterable[Problem], form: Form) -> dict[Path, list[Problem]]:

@@ -21,7 +21,8 @@ class ChooseScreen(ModalScreen[str | None]):
     ChooseScreen { align: center middle; }
     ChooseScreen > Vertical { width: 90%; max-width: 76; height: auto; max-height: 90%;
         border: round $primary; background: $surface; padding: 0 1; }
-    ChooseScreen OptionList { height: auto; max-height: 10; border: none; padding: 0;
+    ChooseScreen OptionList, ChooseScreen OptionList:focus {
+        height: auto; max-height: 10; border: none; padding: 0;
         text-wrap: nowrap; text-overflow: ellipsis; }
     ChooseScreen #whole { height: auto; max-height: 6; color: $text-muted; }
     """

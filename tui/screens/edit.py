@@ -15,17 +15,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Static, TextArea
 
-from engine.contract.problems import InputError
 from tui.form_model import Path as Key
 from tui.form_model import form_of
 from tui.screens.choose import ChooseScreen
-from tui.screens.file_name import FileNameScreen
+from tui.screens.document import DocumentScreen
 from tui.toml_blocks import EditError
-from tui.toml_document import ConflictError, TomlDocument
 from tui.toml_edit import meant
 from tui.widgets.experiment_form import ExperimentForm
 from tui.widgets.field_row import FieldRow
@@ -33,11 +30,10 @@ from tui.widgets.problem_list import ProblemList
 from tui.widgets.toml_text import TomlText
 
 REST_SECONDS = 0.2  # after the last letter, before the text is read again
-LOOK_SECONDS = 2.0  # between looks at whether someone else has changed the file
 WAITS = "the text is no TOML now; the form waits for it"
 
 
-class EditScreen(Screen[Path | None]):
+class EditScreen(DocumentScreen):
     """Dismissed with the path that was saved last, else None. Raises nothing: a file that can't be
     read is told, and the screen goes."""
 
@@ -54,30 +50,21 @@ class EditScreen(Screen[Path | None]):
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave"),
-        Binding("q", "leave", show=False),  # the app's q would take what is unsaved with it
-        Binding("ctrl+s", "save", "Save", priority=True),
         Binding("ctrl+z", "undo", "Undo", priority=True),
         Binding("ctrl+y", "redo", show=False, priority=True),
         Binding("u", "undo", show=False),
         Binding("U", "redo", show=False),
-        Binding("f2", "save_as", "As"),
         Binding("f3", "other_side", "Form/Text"),
         Binding("f4", "problems", "Problems", show=False),
         Binding("f7", "add", "Add"),
         Binding("f8", "remove", "Remove"),
         Binding("f5", "move(-1)", "↑"),
         Binding("f6", "move(1)", "↓"),
-        Binding("ctrl+r", "revert", "Revert", priority=True),
     ]
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-        self.document: TomlDocument
-        self._saved: Path | None = None
+        super().__init__(path)
         self._rest: Timer | None = None
-        self._told_conflict = False
         self._place: Key = ("data",)  # where one was in the form
 
     def compose(self) -> ComposeResult:
@@ -90,27 +77,17 @@ class EditScreen(Screen[Path | None]):
         yield Footer(compact=True, show_command_palette=False)
 
     async def on_mount(self) -> None:
-        try:
-            self.document = TomlDocument(self.path)
-        except InputError as error:
-            self.notify(str(error.problems[0]), severity="error", markup=False)
-            self.dismiss(None)
+        if not self.read():
             return
         self.add_class("-form")
         text = self.query_one(TomlText)
         text.show(self.document.shown)
         text.move_cursor((0, 0))
         await self._settle()
-        self.set_interval(LOOK_SECONDS, self.look_at_disk)
         if self.document.values is None:
             self._show_side("-text")
         else:
             self.query_one(ExperimentForm).focus_path(self._place)
-
-    @property
-    def dirty(self) -> bool:
-        """Whether leaving would lose something."""
-        return self.document.dirty
 
     # One document, two views
 
@@ -138,7 +115,7 @@ class EditScreen(Screen[Path | None]):
 
     def _changed(self) -> None:
         self.query_one(TomlText).show(self.document.shown)
-        self._show_title()
+        self.show_title()
         if self._rest is not None:
             self._rest.stop()
         self._rest = self.set_timer(REST_SECONDS, self._settle)
@@ -158,8 +135,12 @@ class EditScreen(Screen[Path | None]):
         problems = document.problems()
         form.tell(problems if values is not None else ())
         self.query_one(ProblemList).show(problems)
-        self._show_title()
+        self.show_title()
         self._show_help()
+
+    async def show_document(self) -> None:
+        """All of it anew."""
+        await self._edit(lambda: None)
 
     async def _edit(self, change: Callable[[], object], focus: Key | None = None) -> None:
         """A change at one stroke; what does not allow it is told."""
@@ -173,7 +154,7 @@ class EditScreen(Screen[Path | None]):
         if focus is not None:
             self.query_one(ExperimentForm).focus_path(focus)
 
-    def _show_title(self) -> None:
+    def show_title(self) -> None:
         document = self.document
         mark = " •" if document.dirty else ""
         waits = f"  {WAITS}" if self.query_one(ExperimentForm).has_class("-waits") else ""
@@ -272,74 +253,3 @@ class EditScreen(Screen[Path | None]):
         message.stop()
         self._show_side("-text")
         self.query_one(TomlText).go_to(message.problem.line or 1)
-
-    # The file
-
-    def look_at_disk(self) -> None:
-        """Tell once that someone else has changed the file."""
-        changed = self.document.changed_on_disk()
-        if changed and not self._told_conflict:
-            words = f"{self.document.path.name} has changed on disk; ctrl+r reads it"
-            self.notify(words, severity="warning", markup=False)
-        self._told_conflict = changed
-
-    @work
-    async def action_save(self) -> None:
-        await self._save()
-
-    async def _save(self) -> bool:
-        """Whether it is saved now."""
-        return await self._written(self.document.save, lambda: self.document.save(over=True))
-
-    async def _written(self, save: Callable[[], None], over: Callable[[], None]) -> bool:
-        try:
-            try:
-                save()
-            except ConflictError as conflict:
-                answers = [("Overwrite", "what is there is lost"), ("Don't save", "")]
-                asked = ChooseScreen(str(conflict), answers)
-                if await self.app.push_screen_wait(asked) != "Overwrite":
-                    return False
-                over()
-        except OSError as error:
-            self.notify(f"can't be written: {error.strerror}", severity="error", markup=False)
-            return False
-        self._saved = self.document.path
-        self._told_conflict = False
-        self._show_title()
-        return True
-
-    @work
-    async def action_save_as(self) -> None:
-        asked = FileNameScreen("Save as", self.document.path)
-        path = await self.app.push_screen_wait(asked)
-        if path is not None:
-            await self._written(
-                lambda: self.document.save_as(path),
-                lambda: self.document.save_as(path, over=True),
-            )
-            await self._settle()
-
-    @work
-    async def action_revert(self) -> None:
-        if self.document.dirty:
-            answers = [("Revert", "undo brings your changes back"), ("Keep them", "")]
-            asked = ChooseScreen("Read the file again, without your changes?", answers)
-            if await self.app.push_screen_wait(asked) != "Revert":
-                return
-        try:
-            self.document.revert()
-        except InputError as error:
-            self.notify(str(error.problems[0]), severity="error", markup=False)
-            return
-        await self._edit(lambda: None)
-
-    @work
-    async def action_leave(self) -> None:
-        if self.document.dirty:
-            answers = [("Save", ""), ("Discard", "the changes are lost"), ("Stay", "")]
-            asked = ChooseScreen(f"{self.document.path.name} is not saved", answers)
-            answer = await self.app.push_screen_wait(asked)
-            if answer not in ("Save", "Discard") or (answer == "Save" and not await self._save()):
-                return
-        self.dismiss(self._saved)
