@@ -81,7 +81,7 @@ def set_value(text: bytes, path: Path, value: str) -> bytes:
         raise EditError(f"{dotted(path)} is a table; change its keys")
     _put(wanted, path, parsed["value"])
     new = value.encode()
-    return _checked(_pasted(text, span, new) if span else _added(spans, path, value), wanted)
+    return checked(_pasted(text, span, new) if span else _added(spans, path, value), wanted)
 
 
 def delete(text: bytes, path: Path) -> bytes:
@@ -91,7 +91,7 @@ def delete(text: bytes, path: Path) -> bytes:
     at(holder, path[-1:])
     del holder[path[-1]]
     edited = without(spans_of(text), path)
-    return _checked(edited, wanted, leaves_empty=path[:-1])
+    return checked(edited, wanted, leaves_empty=path[:-1])
 
 
 def add_element(text: bytes, path: Path, items: Mapping[str, str]) -> bytes:
@@ -119,7 +119,7 @@ def add_element(text: bytes, path: Path, items: Mapping[str, str]) -> bytes:
     else:
         _put(wanted, path, [*(there or []), element])
         edited = _with_section(spans, path if there else path[:1], lines)
-    return _checked(edited, wanted)
+    return checked(edited, wanted)
 
 
 def move_element(text: bytes, path: Path, position: int, to: int) -> bytes:
@@ -134,10 +134,11 @@ def move_element(text: bytes, path: Path, position: int, to: int) -> bytes:
     (a, b), (c, d) = (extent(spans, (*path, index)) for index in (first, second))
     if b > c:
         raise EditError("they stand within one another; change the text")
-    return _checked(text[:a] + text[c:d] + text[b:c] + text[a:b] + text[d:], wanted)
+    return checked(text[:a] + text[c:d] + text[b:c] + text[a:b] + text[d:], wanted)
 
 
-def _checked(edited: bytes, wanted: dict[str, Any], leaves_empty: Path = ()) -> bytes:
+def checked(edited: bytes, wanted: dict[str, Any], leaves_empty: Path = ()) -> bytes:
+    """The edited text, if it says what is wanted and nothing else. Raises EditError."""
     found = parse(edited)
     if found == wanted:
         return edited

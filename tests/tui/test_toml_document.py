@@ -9,6 +9,7 @@ import pytest
 
 from engine.contract.problems import InputError
 from tests.contract.good_files import GOOD
+from tui import toml_edit
 from tui.toml_blocks import EditError
 from tui.toml_document import ConflictError, TomlDocument
 
@@ -166,6 +167,11 @@ def test_an_edit_that_can_not_be_done_changes_nothing(
         edit(document)  # type: ignore[operator]
     assert document.text == text
     assert not document.dirty
+
+
+def test_an_edit_that_would_change_something_else_is_given_up() -> None:
+    with pytest.raises(EditError, match="something else"):
+        toml_edit.checked(b"a = 1\nb = 2\n", {"a": 1, "b": 3})
 
 
 def test_undo_goes_back_step_by_step_and_redo_forth(tmp_path: Path) -> None:

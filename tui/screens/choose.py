@@ -24,7 +24,7 @@ class ChooseScreen(ModalScreen[str | None]):
     ChooseScreen OptionList, ChooseScreen OptionList:focus {
         height: auto; max-height: 10; border: none; padding: 0;
         text-wrap: nowrap; text-overflow: ellipsis; }
-    ChooseScreen #whole { height: auto; max-height: 6; color: $text-muted; }
+    ChooseScreen #whole { width: 100%; height: auto; max-height: 6; color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Back"),

@@ -179,8 +179,11 @@ class EditScreen(DocumentScreen):
         """A key to the section one is in, or a member to the list."""
         form = self.query_one(ExperimentForm)
         block = form.focused_block
-        if block is None or not block.table.addable:
-            self.notify("go to a section of the form first; it can have more keys there")
+        if block is None:
+            self.notify("go to a section of the form first: keys are added to that")
+            return
+        if not block.table.addable:
+            self.notify(f"{block.table.title} has all the keys that it can have", markup=False)
             return
         table = block.table
         named = {choice.name: choice for choice in table.addable}
