@@ -17,6 +17,7 @@ from tui.acting import Acting
 from tui.launching import Engine, Launcher
 from tui.leaving import SIGNALS, Leaving
 from tui.options import Options, read_options
+from tui.screens.edit import EditScreen
 from tui.screens.help import HelpDialog, keys_of
 from tui.screens.main import MainScreen
 
@@ -58,6 +59,15 @@ class Dashboard(App[None]):
                 loop.add_signal_handler(
                     number, self._leaving.leave, number, lambda code: self.exit(return_code=code)
                 )
+
+    async def action_quit(self) -> None:
+        """Not over what a person has typed and not saved."""
+        for screen in self.screen_stack:
+            if isinstance(screen, EditScreen) and screen.dirty:
+                told = "ctrl+s saves it; escape asks what is to become of it"
+                self.notify(told, title="not left: there is something unsaved", severity="warning")
+                return
+        await super().action_quit()
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpDialog):

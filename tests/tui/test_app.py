@@ -15,11 +15,13 @@ from engine.contract.events import CheckpointSaved, RunFailed, RunFinished, Vali
 from engine.contract.run_directory import RunDirectory
 from tests.tui.board import EXPERIMENT, append, board, look, new_run, running, started, step, told
 from tui.app import Dashboard, farewell, main
+from tui.screens.edit import EditScreen
 from tui.widgets.checkpoint_list import CheckpointList
-from tui.widgets.experiment_files import ExperimentFiles
+from tui.widgets.experiment_list import ExperimentList
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_table import RunTable
+from tui.widgets.toml_text import TomlText
 from tui.widgets.top_line import TopLine
 from tui.widgets.words import Words
 
@@ -218,7 +220,10 @@ def test_an_empty_folder_says_how_to_begin(tmp_path: Path) -> None:
 
     async def test(pilot: Pilot[None]) -> None:
         assert "ptrain run FILE" in words(app)
-        assert "ptrain new FILE" in app.main.query_one("#no-experiments", Words).text
+        (only,) = app.main.query_one(ExperimentList).options
+        assert "ptrain new FILE" in str(only.prompt)
+        await pilot.press("e")
+        assert "there is no experiment to edit" in told(app)
         await pilot.press("r", "s", "R", "c", "v", "plus", "y")
         await pilot.pause()
         assert "there is no experiment to run" in told(app)
@@ -360,7 +365,7 @@ def test_experiments_that_come_and_go_are_seen(folder: Path) -> None:
     async def test(pilot: Pilot[None]) -> None:
         (folder / "ants.toml").unlink()
         await look(app, pilot)
-        assert app.main.query_one(ExperimentFiles).option_count == 1
+        assert app.main.query_one(ExperimentList).option_count == 1
         assert app.main.experiment == folder / "bees.toml"
 
     watch(app, test)
@@ -374,3 +379,50 @@ def test_what_is_no_folder_is_told(
         main()
     assert left.value.code == 2
     assert "nowhere is not a folder" in capsys.readouterr().err
+
+
+def test_e_edits_the_chosen_experiment_and_leaving_reads_the_folder_again(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "ants.toml").write_text(EXPERIMENT)
+    app = board(tmp_path)
+
+    async def test(pilot: Pilot[None]) -> None:
+        await pilot.press("e")
+        await pilot.pause()
+        assert isinstance(app.screen, EditScreen)
+        (tmp_path / "bees.toml").write_text(EXPERIMENT)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen is app.main
+        assert app.main.query_one(ExperimentList).option_count == 2
+
+    watch(app, test, (140, 40))
+
+
+def test_quitting_does_not_lose_what_was_typed_and_not_saved(tmp_path: Path) -> None:
+    (tmp_path / "ants.toml").write_text(EXPERIMENT)
+    app = board(tmp_path)
+
+    async def test(pilot: Pilot[None]) -> None:
+        await pilot.press("e")
+        await pilot.pause()
+        editor = app.screen
+        assert isinstance(editor, EditScreen)
+        text = editor.query_one(TomlText)
+        text.focus()
+        await pilot.press("#")
+        await pilot.pause()
+        assert editor.dirty
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+        assert app.screen is editor
+        assert "there is something unsaved" in "".join(n.title for n in app._notifications)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert not editor.dirty
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+        assert not app.is_running or app._exit
+
+    watch(app, test, (140, 40))

@@ -21,10 +21,11 @@ from tui.launching import Launcher
 from tui.options import Options
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
+from tui.screens.edit import EditScreen
 from tui.screens.starting import resume, start
 from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
-from tui.widgets.experiment_files import ExperimentFiles
+from tui.widgets.experiment_list import ExperimentList
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_table import RunTable
@@ -49,6 +50,8 @@ class MainScreen(Screen[object]):
         &.-wide #left { width: 34; border-right: solid $panel; }
         &.-wide #right { width: 38; border-left: solid $panel; }
         #experiments { height: auto; max-height: 40%; }
+        ExperimentList, ExperimentList:focus { border: none; padding: 0; }
+        ExperimentList { height: auto; max-height: 100%; }
         #log { height: 1fr; }
         #checkpoints { height: auto; max-height: 40%; }
         #summary { height: auto; max-height: 50%; }
@@ -60,6 +63,7 @@ class MainScreen(Screen[object]):
     }
     """
     BINDINGS = [
+        Binding("e", "edit", "Edit", tooltip="Edit the chosen experiment"),
         Binding("r", "run", "Run", tooltip="Check the chosen experiment and start it"),
         Binding("s", "stop", "Stop", tooltip="Stop the chosen run, gently first"),
         Binding("R", "resume", "Resume", tooltip="Go on with the chosen run where it was"),
@@ -95,8 +99,7 @@ class MainScreen(Screen[object]):
             with Vertical(id="left", classes="pane"):
                 yield Static("Experiments", classes="heading")
                 with Vertical(id="experiments"):
-                    yield ExperimentFiles(self.options.folder)
-                    yield Words(id="no-experiments")
+                    yield ExperimentList(self.options.folder)
                 yield Static("Runs", classes="heading")
                 yield RunTable()
             with Vertical(id="charts", classes="pane -shown"):
@@ -118,7 +121,7 @@ class MainScreen(Screen[object]):
             self.query_one(TopLine).say("read-only", "read-only")
         self.look()
         if not self.watched:
-            self.query_one(ExperimentFiles).focus()
+            self.query_one(ExperimentList).focus()
         self.set_interval(LOOK_SECONDS, self.look)
         self.devices.look()
         self.set_interval(DEVICE_SECONDS, self.devices.look)
@@ -143,11 +146,7 @@ class MainScreen(Screen[object]):
 
     def _search(self) -> None:
         self.runs.search()
-        files = self.query_one(ExperimentFiles)
-        files.look()
-        empty = self.query_one("#no-experiments", Words)
-        empty.display = files.option_count == 0
-        empty.text = f"none in {self.options.folder}; `ptrain new FILE` writes one"
+        self.query_one(ExperimentList).look()
 
     def _show_run(self) -> None:
         watched = self._chosen_run()
@@ -182,10 +181,12 @@ class MainScreen(Screen[object]):
         self.chosen = message.path
         self._show_run()
 
-    @on(ExperimentFiles.Chosen)
-    def _experiment_chosen(self, message: ExperimentFiles.Chosen) -> None:
+    @on(ExperimentList.Chosen)
+    def _experiment_chosen(self, message: ExperimentList.Chosen) -> None:
         message.stop()
         self.experiment = message.path
+        if message.entered:
+            self.action_edit()
         self.query_one(TopLine).experiment = message.path.name
 
     @on(CheckpointList.Copy)
@@ -223,14 +224,20 @@ class MainScreen(Screen[object]):
             return None
         return watched
 
+    def _no_experiment(self, act: str) -> None:
+        reason = why_not(None, read_only=True) if self.options.read_only else ""
+        self.notify(reason or f"there is no experiment to {act}", severity="warning")
+
+    def action_edit(self) -> None:
+        if self.options.read_only or self.experiment is None:
+            self._no_experiment("edit")
+            return
+        self.app.push_screen(EditScreen(self.experiment), lambda _saved: self.look(search=True))
+
     @work
     async def action_run(self) -> None:
         if self.options.read_only or self.experiment is None:
-            reason = why_not(None, read_only=self.options.read_only)
-            self.notify(
-                reason if self.options.read_only else "there is no experiment to run",
-                severity="warning",
-            )
+            self._no_experiment("run")
             return
         path = await start(
             self, self.launcher, self.experiment, self.options.runs, lambda: self.devices.known
