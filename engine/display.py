@@ -32,7 +32,7 @@ from engine.contract.events import (
     Validated,
     Warned,
 )
-from engine.contract.follower import Follower
+from engine.contract.follower import Follower, catch_up
 from engine.contract.run_directory import RunDirectory
 from engine.contract.run_state import RunState, fold
 
@@ -99,8 +99,7 @@ class Screen:
             self.live.stop()
 
     def _read_silently(self) -> None:
-        for event in self.events.events():
-            fold(self.state, event)
+        catch_up(self.events, self.state)
         for _ in self.log.lines():
             continue
         if self.state.validated:

@@ -6,26 +6,10 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from engine.canvas import Canvas, sample
-from engine.lr_plot import Axis, picture, spans
+from engine.contract.axis import Axis
+from engine.contract.canvas import Canvas
+from engine.lr_plot import picture, spans
 from engine.parts.planned_lr import Acting, Plan
-
-
-def drawn(canvas: Canvas) -> list[str]:
-    return [row.plain for row in canvas.text()]
-
-
-def test_a_cell_has_two_columns_and_four_rows_of_dots() -> None:
-    canvas = Canvas(2, 1)
-    canvas.line([(0, 0), (3, 3), (0, 3), (1, 2)], 0)
-    # Dots 7 (bottom left) and 4 (top right); then the whole left column and 5, 6 of the right one.
-    assert drawn(canvas) == [chr(0x2800 + 0x40 + 0x08) + chr(0x2800 + 0x47 + 0x10 + 0x20)]
-
-
-def test_lines_differ_by_more_than_colour() -> None:
-    for ascii in (False, True):
-        samples = [sample(style, ascii=ascii).plain for style in range(5)]
-        assert len(set(samples)) == 5
 
 
 def test_a_spike_of_one_step_in_a_hundred_thousand_is_seen() -> None:

@@ -1,74 +1,105 @@
-"""`ptrain-tui [FOLDER]`: the runs of a folder, live. Torch is never loaded here."""
+"""`ptrain-tui [FOLDER]`: experiments and runs in one screen. Torch is never loaded here."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 
-from textual.app import App, ComposeResult
+from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.widgets import Footer, Header
+from textual.screen import Screen
 
-from engine.contract.run_directory import runs_root
-from tui.run_list import RunList, WatchedRun
-from tui.widgets.run_detail import RunDetail
-from tui.widgets.run_table import RunTable
-
-LOOK_SECONDS = 0.5  # over SSH two updates a second are enough, and an unchanged row is none
+from engine.contract.devices import Device, devices
+from tui.acting import Acting
+from tui.launching import Engine, Launcher
+from tui.leaving import SIGNALS, Leaving
+from tui.options import Options, read_options
+from tui.screens.edit import EditScreen
+from tui.screens.help import HelpDialog, keys_of
+from tui.screens.main import MainScreen
 
 
 class Dashboard(App[None]):
-    """Watches the runs. Quitting it disturbs none of them."""
+    """Watches, starts and asks runs. Quitting it disturbs none of them.
+
+    `launcher`, `acting` and `devices` are given by tests.
+    """
 
     TITLE = "ptrain"
-    BINDINGS = [Binding("q", "quit", "Quit")]
-    ENABLE_COMMAND_PALETTE = False
+    BINDINGS = [
+        Binding("question_mark", "help", "Help", tooltip="The keys of where you are"),
+        Binding("q", "quit", "Quit", tooltip="Leave; runs go on"),
+        Binding("ctrl+c", "quit", "Quit", show=False, tooltip="Leave; runs go on"),
+    ]
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(
+        self,
+        options: Options,
+        *,
+        launcher: Launcher | None = None,
+        acting: Acting | None = None,
+        devices: Callable[[], list[Device]] = devices,
+        leaving: Leaving | None = None,
+    ) -> None:
         super().__init__()
-        self.runs = RunList(runs)
-        self.watched: dict[Path, WatchedRun] = {}
-        self.chosen: Path | None = None
+        self.animation_level = "none"  # over SSH each frame of one is traffic
+        self._leaving = leaving
+        self.main = MainScreen(options, launcher or Engine(), acting or Acting(), devices)
 
-    def compose(self) -> ComposeResult:
-        yield Header()
-        yield RunTable()
-        yield RunDetail()
-        yield Footer()
+    def get_default_screen(self) -> Screen[object]:
+        return self.main
 
     def on_mount(self) -> None:
-        self.sub_title = str(self.runs.root)
-        self.look()
-        self.set_interval(LOOK_SECONDS, self.look)
+        if self._leaving is not None:
+            loop = asyncio.get_running_loop()
+            for number in SIGNALS:
+                loop.add_signal_handler(
+                    number, self._leaving.leave, number, lambda code: self.exit(return_code=code)
+                )
 
-    def look(self) -> None:
-        """Read what is new and hand it down."""
-        runs = self.runs.look()
-        self.watched = {watched.run.path: watched for watched in runs}
-        self.query_one(RunTable).show(runs)
-        self._show_detail()
+    async def action_quit(self) -> None:
+        """Not over what a person has typed and not saved."""
+        for screen in self.screen_stack:
+            if isinstance(screen, EditScreen) and screen.dirty:
+                told = "ctrl+s saves it; escape asks what is to become of it"
+                self.notify(told, title="not left: there is something unsaved", severity="warning")
+                return
+        await super().action_quit()
 
-    def on_run_table_chosen(self, message: RunTable.Chosen) -> None:
-        message.stop()
-        self.chosen = message.path
-        self._show_detail()
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpDialog):
+            self.push_screen(HelpDialog(keys_of(self.screen)))
 
-    def _show_detail(self) -> None:
-        detail = self.query_one(RunDetail)
-        if not self.watched:
-            detail.text = f"no runs in {self.runs.root} yet; `ptrain run FILE` makes one"
-        elif self.chosen is not None:
-            detail.show(self.watched.get(self.chosen))
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Textual's own, and what the keys of the main screen do."""
+        yield from super().get_system_commands(screen)
+        if screen is self.main:
+            for binding in MainScreen.BINDINGS:
+                if isinstance(binding, Binding) and binding.description:
+                    act = partial(self.run_action, binding.action, self.main)
+                    yield SystemCommand(binding.description, binding.tooltip, act)
+
+
+def farewell(running: list[str]) -> str:
+    """What goes on when the dashboard has gone; empty when nothing does."""
+    if not running:
+        return ""
+    few = ", ".join(running[:3]) + (" …" if len(running) > 3 else "")
+    return f"{len(running)} run{'s go' if len(running) > 1 else ' goes'} on: {few}"
 
 
 def main() -> None:
-    """The console script. FOLDER is where `runs` is; default: as for `ptrain runs`."""
-    arguments = sys.argv[1:]
-    if any(argument in ("-h", "--help") for argument in arguments):
-        print("Usage: ptrain-tui [FOLDER]\n\nShows the runs of FOLDER/runs, live.")
-        return
-    if len(arguments) > 1 or (arguments and not Path(arguments[0]).is_dir()):
-        print(f"ptrain-tui: {arguments[-1]} is not a folder", file=sys.stderr)
-        sys.exit(2)
-    root = Path(arguments[0]).absolute() / "runs" if arguments else runs_root(None)
-    Dashboard(root).run()
+    """The console script."""
+    options = read_options(sys.argv[1:])
+    leaving = Leaving()
+    leaving.arm()
+    app = Dashboard(options, leaving=leaving)
+    app.run(mouse=options.mouse)
+    code = leaving.left()
+    if words := farewell(app.main.running()):
+        with suppress(OSError):  # there may be no terminal any more
+            print(words, file=sys.stderr)
+    sys.exit(app.return_code if code is None else code)

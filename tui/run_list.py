@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.contract.follower import Follower
 from engine.contract.run_directory import RunDirectory
-from engine.contract.run_state import RunState, fold
+from engine.contract.run_state import RunState, fold_all
 from engine.contract.runs import Status, list_runs, status
 
 
@@ -19,12 +21,54 @@ class WatchedRun:
     follower: Follower
     state: RunState = field(default_factory=RunState)
     status: Status = field(default_factory=lambda: Status("lost"))
+    looked: bool = False  # before that, the status is not known
+    complete: bool = False  # whether all that was there at the last look has been read
+    _files: tuple[int, ...] = ()
 
-    def look(self) -> None:
-        """Read what was added since the last look."""
-        for event in self.follower.events():
-            fold(self.state, event)
-        self.status = status(self.run)
+    def look(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Read what was added since the last look, until it is `enough`.
+
+        A run that is over and whose files have not changed costs two `stat`s.
+        """
+        files = _stamp(self.run)
+        if self.complete and self.status.over and files == self._files:
+            return
+        try:
+            self.complete = self._read(enough)
+            self.status = status(self.run)
+        except OSError as error:
+            name = Path(error.filename).name if error.filename else "a file"
+            self.complete = True
+            self.status = Status("lost", f"{name} can't be read: {error.strerror}")
+        self.looked, self._files = True, files
+
+    def _read(self, enough: Callable[[], bool]) -> bool:
+        for events in self.follower.batches():  # about half a millisecond each
+            fold_all(self.state, events)
+            if enough():
+                return False
+        return True
+
+    @property
+    def elsewhere(self) -> str:
+        """The host that it runs on, when that is not this one."""
+        try:
+            holder = self.run.holder()
+        except OSError:
+            return ""
+        return holder.host if holder is not None and not holder.here else ""
+
+
+def _stamp(run: RunDirectory) -> tuple[int, ...]:
+    """Changes with the files that tell how a run is."""
+    numbers: list[int] = []
+    for path in (run.events, run.lock):
+        try:
+            found = path.stat()
+            numbers += [found.st_size, found.st_mtime_ns]
+        except OSError:
+            numbers += [-1]
+    return tuple(numbers)
 
 
 class RunList:
@@ -34,13 +78,25 @@ class RunList:
         self.root = root
         self._watched: dict[Path, WatchedRun] = {}
 
-    def look(self) -> list[WatchedRun]:
-        """Find new runs, forget deleted ones, read what the others have written since."""
-        found = list_runs(self.root)
+    def search(self) -> None:
+        """Find new runs and forget deleted ones."""
         self._watched = {
             run.path: self._watched.get(run.path) or WatchedRun(run, Follower(run.events))
-            for run in found
+            for run in reversed(list_runs(self.root))
         }
-        for watched in self._watched.values():
-            watched.look()
-        return list(reversed(self._watched.values()))
+
+    def look(self, first: Path | None = None, seconds: float = float("inf")) -> list[WatchedRun]:
+        """Read what the runs have written since, for at most about that long: a screen must answer
+        its keys while a million steps are read. `first` is the run that a person looks at."""
+        end = time.monotonic() + seconds
+        runs = list(self._watched.values())
+        for watched in sorted(runs, key=lambda run: run.run.path != first):
+            watched.look(lambda: time.monotonic() > end)
+            if time.monotonic() > end:
+                break
+        return runs
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to read than the last look had time for."""
+        return not all(watched.complete for watched in self._watched.values())

@@ -74,8 +74,12 @@ class RunResumed(Event, frozen=True, kw_only=True, tag="run_resumed"):
     changed: list[str] = []
 
 
-class Step(Event, frozen=True, kw_only=True, tag="step"):
-    """One optimizer step: its loss as torch gave it, and the learning rate of each group."""
+class Step(Event, frozen=True, kw_only=True, tag="step", gc=False):
+    """One optimizer step: its loss as torch gave it, and the learning rate of each group.
+
+    It can be in no cycle, so the garbage collector need not look at a million of them: a third of
+    the time that reading them takes.
+    """
 
     step: int
     epoch: int
@@ -207,6 +211,19 @@ def decode(line: bytes) -> AnyEvent | None:
         return event
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def decode_lines(lines: bytes) -> list[AnyEvent]:
+    """The events of complete lines, each with its newline; half the time of one after another.
+
+    Unknown types and damaged lines are left out, as `decode` does.
+    """
+    try:
+        events: list[AnyEvent] = _decoder.decode_lines(lines)
+        return events
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = map(decode, lines.split(b"\n"))
+        return [event for event in found if event is not None]
 
 
 def finite(value: float) -> float | None:

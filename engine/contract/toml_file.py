@@ -54,8 +54,12 @@ def read(path: Path, overrides: Iterable[str] = ()) -> ExperimentFile:
 
     Raises InputError with every problem found.
     """
+    return read_bytes(path, contents(path), overrides)
+
+
+def read_bytes(path: Path, raw: bytes, overrides: Iterable[str] = ()) -> ExperimentFile:
+    """As `read`, of a text that is not, or not yet, what the file holds."""
     path, overrides = path.absolute(), tuple(overrides)
-    raw = _bytes(path)
     values, positions = _parse(path, raw)
     problems = [problem for override in overrides for problem in apply(values, override)]
     values.setdefault("name", _default_name(path))
@@ -102,7 +106,8 @@ def _spelled(key: str, positions: Positions) -> str:
     return "loss" + key.removeprefix("loss.0") if once else key
 
 
-def _bytes(path: Path) -> bytes:
+def contents(path: Path) -> bytes:
+    """The file's bytes. Raises InputError where there is no file that can be an experiment."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _no_experiment(path, "too large for an experiment", "give a TOML file")

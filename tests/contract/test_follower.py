@@ -4,7 +4,8 @@ import pytest
 
 from engine.contract import follower
 from engine.contract.events import Event, Warned, encode
-from engine.contract.follower import Follower, read_state
+from engine.contract.follower import Follower, catch_up, read_state
+from engine.contract.run_state import RunState
 
 
 def said(what: str) -> Warned:
@@ -88,6 +89,15 @@ def test_a_shorter_file_is_another_one_and_is_read_from_its_beginning(path: Path
 def test_lines_that_are_no_events_are_skipped(path: Path) -> None:
     append(path, said("a"), b"\x00\x00\n", b'{"type":"dream","time":1}\n', said("b"), b'{"type":')
     assert list(Follower(path).events()) == [said("a"), said("b")]
+
+
+def test_whether_anything_was_new_is_told(path: Path) -> None:
+    followed, state = Follower(path), RunState()
+    assert not catch_up(followed, state)
+    append(path, said("a"))
+    assert catch_up(followed, state)
+    assert not catch_up(followed, state)
+    assert [warning.what for warning in state.warnings] == ["a"]
 
 
 def test_the_state_of_a_run_comes_from_its_whole_file(path: Path) -> None:

@@ -16,7 +16,7 @@ from engine.contract.events import (
     Validated,
     Warned,
 )
-from engine.contract.run_state import RunState, fold
+from engine.contract.run_state import RunState, fold, fold_all
 
 
 def folded(*events: AnyEvent) -> RunState:
@@ -48,6 +48,10 @@ def step(number: int, loss: float | None = 0.5) -> Step:
     )  # fmt: skip
 
 
+def rates(number: int, *lr: float) -> Step:
+    return Step(time=1.0, step=number, epoch=0, loss=0.5, lr=list(lr), samples_per_second=1.0)
+
+
 def validated(step: int, epoch: int, *, requested: bool = False) -> Validated:
     return Validated(
         time=2.0, step=step, epoch=epoch, metrics={"val/loss": 1.0}, seconds=1.0,
@@ -75,6 +79,30 @@ def test_steps_add_up_to_a_curve() -> None:
     assert list(state.curve.time) == [10.0, 11.0, 12.0]
     assert (state.steps_done, state.last_step, state.last_time) == (3, step(2, 0.25), 12.0)
     assert (state.epochs, state.planned_end) == (4, 12)
+
+
+def test_the_learning_rate_of_each_group_is_a_column() -> None:
+    state = folded(rates(0, 0.1, 0.01), rates(1, 0.2, 0.02))
+    assert [list(column) for column in state.curve.lr] == [[0.1, 0.2], [0.01, 0.02]]
+    fold(state, resumed(1, 0))
+    assert [list(column) for column in state.curve.lr] == [[0.1], [0.01]]
+
+
+def test_a_group_that_comes_later_or_goes_has_no_rate_where_it_is_not() -> None:
+    events = [rates(0, 0.1), rates(1, 0.1, 0.01), rates(2), rates(3, 0.1)]
+    for state in (folded(*events), fold_all(RunState(), events)):
+        first, second = (list(column) for column in state.curve.lr)
+        assert [first[:2], first[3], second[1]] == [[0.1, 0.1], 0.1, 0.01]
+        assert [math.isnan(rate) for rate in (first[2], second[0], *second[2:])] == [True] * 4
+
+
+def test_many_events_at_once_add_up_to_the_same_as_one_after_another() -> None:
+    events: list[AnyEvent] = [
+        started(), *map(step, range(8)), validated(3, 0), step(8, None), saved(3, 1),
+        resumed(6, 2), step(6), step(7),
+    ]  # fmt: skip
+    assert fold_all(RunState(), events) == folded(*events)
+    assert fold_all(RunState(), []) == RunState()
 
 
 def test_each_event_is_kept_where_it_belongs() -> None:

@@ -1,21 +1,22 @@
-"""The runs, a row each."""
+"""The runs, a row each: a sign for how each is, its name, how far or how good, and its id."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.text import Text
+from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import DataTable
 
 from tui.run_list import WatchedRun
+from tui.summary import outcome, sign
 
-# A sign beside the word: not every terminal has colours, nor every person all of them.
-SIGNS = {"running": "●", "finished": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
-COLUMNS = ("run", "state", "epoch", "loss", "best")
+COLUMNS = {"run": 18, "how": 11, "id": 20}  # cells; the id goes out of sight first
 
 
-class RunTable(DataTable[str]):
+class RunTable(DataTable[Text]):
     """Says which run the cursor is on; a row is repainted only when its words have changed."""
 
     class Chosen(Message):
@@ -25,15 +26,21 @@ class RunTable(DataTable[str]):
             super().__init__()
             self.path = path
 
-    DEFAULT_CSS = "RunTable { height: 1fr; }"
+    DEFAULT_CSS = "RunTable { height: 1fr; scrollbar-size-horizontal: 0; }"
+    BINDINGS = [
+        Binding("home", "scroll_top", "", show=False, tooltip="The first run"),
+        Binding("end", "scroll_bottom", "", show=False, tooltip="The last run"),
+        Binding("j", "cursor_down", "", show=False, tooltip="The next run"),
+        Binding("k", "cursor_up", "", show=False, tooltip="The run before"),
+    ]
 
     def __init__(self) -> None:
-        super().__init__(cursor_type="row", zebra_stripes=True)
+        super().__init__(cursor_type="row", show_header=False)
         self._shown: dict[str, tuple[str, ...]] = {}
 
     def on_mount(self) -> None:
-        for column in COLUMNS:
-            self.add_column(column, key=column)
+        for column, width in COLUMNS.items():
+            self.add_column(column, key=column, width=width)
 
     def show(self, runs: Sequence[WatchedRun]) -> None:
         """Bring the rows up to date. New and deleted runs lay all rows anew, in order."""
@@ -41,18 +48,27 @@ class RunTable(DataTable[str]):
         if list(rows) != list(self._shown):
             self._lay(rows)
         for path, words in rows.items():
-            for column, word, before in zip(COLUMNS, words, self._shown[path], strict=True):
-                if word != before:
-                    self.update_cell(path, column, word, update_width=True)
+            before = self._shown[path]
+            if words == before:
+                continue
+            for column, word, earlier in zip(COLUMNS, words, before, strict=True):
+                if word != earlier:
+                    self.update_cell(path, column, _cell(word))
         self._shown = rows
 
+    def choose(self, path: Path) -> None:
+        """Put the cursor on a run, if it is there."""
+        if str(path) in self._shown:
+            self.move_cursor(row=self.get_row_index(str(path)))
+
     def _lay(self, rows: dict[str, tuple[str, ...]]) -> None:
-        at = min(self.cursor_row, max(0, len(rows) - 1))
+        before = list(self._shown)
+        at = before[self.cursor_row] if self.cursor_row < len(before) else ""
         self.clear()
         for path, words in rows.items():
-            self.add_row(*words, key=path)
+            self.add_row(*map(_cell, words), key=path)
         self._shown = rows
-        self.move_cursor(row=at)
+        self.move_cursor(row=list(rows).index(at) if at in rows else 0)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
@@ -61,10 +77,8 @@ class RunTable(DataTable[str]):
 
 
 def _words(watched: WatchedRun) -> tuple[str, ...]:
-    state = watched.state
-    step, best = state.last_step, state.best
-    epoch = f"{step.epoch + 1}/{state.epochs}" if step is not None else ""
-    loss = f"{step.loss:.4f}" if step is not None and step.loss is not None else ""
-    metric = f"{best.metric:.4f}" if best is not None and best.metric is not None else ""
-    how = watched.status.state
-    return (f"{watched.run.name} {watched.run.id}", f"{SIGNS[how]} {how}", epoch, loss, metric)
+    return (f"{sign(watched)} {watched.run.name}", outcome(watched), watched.run.id)
+
+
+def _cell(word: str) -> Text:
+    return Text(word.replace("\n", " "), no_wrap=True, overflow="ellipsis")  # no markup in names

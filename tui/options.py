@@ -1,0 +1,69 @@
+"""What `ptrain-tui` is called with."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """`folder` holds the experiments, `runs` the runs; both absolute."""
+
+    folder: Path
+    runs: Path
+    read_only: bool = False
+    mouse: bool = True
+
+
+def read_options(arguments: Sequence[str]) -> Options:
+    """Leaves with exit code 2 and the reason when they are wrong, and after --help with 0."""
+    parser = argparse.ArgumentParser(
+        prog="ptrain-tui",
+        description="Experiments and runs in one screen: start, watch, ask, stop. Leaving it stops "
+        "no run.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        nargs="?",
+        type=_folder,
+        default=Path.cwd(),
+        help="where the experiments' TOML files are; default: here",
+    )
+    parser.add_argument(
+        "--runs",
+        metavar="DIR",
+        type=Path,
+        help="default: $PTRAIN_RUNS, else FOLDER/runs if there is one, else ./runs",
+    )
+    parser.add_argument(
+        "--read-only", action="store_true", help="look only: start, ask and stop nothing"
+    )
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    given = parser.parse_args(arguments)
+    return Options(
+        folder=given.folder.absolute(),
+        runs=_runs(given.runs, given.folder).absolute(),
+        read_only=given.read_only,
+        mouse=not given.no_mouse,
+    )
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a folder")
+    return path
+
+
+def _runs(given: Path | None, folder: Path) -> Path:
+    told = given or os.environ.get("PTRAIN_RUNS")
+    if told:
+        return Path(told)
+    beside = folder / "runs"
+    return beside if beside.is_dir() else Path("runs")

@@ -1,0 +1,1 @@
+"""One screen or dialog a file; each dismisses itself with what it was asked for."""

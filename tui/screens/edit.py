@@ -1,0 +1,258 @@
+"""Editing an experiment: a form and its TOML text, two views of one document.
+
+Whatever changes the document, `_changed` brings the other view up to date at once and, when the
+typing rests, `_settle` reads the text again for the form's shape and for the problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Footer, Static, TextArea
+
+from tui.form_model import Path as Key
+from tui.form_model import form_of
+from tui.screens.choose import ChooseScreen
+from tui.screens.document import DocumentScreen
+from tui.toml_blocks import EditError
+from tui.toml_edit import meant
+from tui.widgets.experiment_form import ExperimentForm
+from tui.widgets.field_row import FieldRow
+from tui.widgets.problem_list import ProblemList
+from tui.widgets.toml_text import TomlText
+
+REST_SECONDS = 0.2  # after the last letter, before the text is read again
+WAITS = "the text is no TOML now; the form waits for it"
+
+
+class EditScreen(DocumentScreen):
+    """Dismissed with the path that was saved last, else None. Raises nothing: a file that can't be
+    read is told, and the screen goes."""
+
+    DEFAULT_CSS = """
+    EditScreen #title { height: 1; background: $panel; padding: 0 1; }
+    EditScreen #help { height: 1; color: $text-muted; padding: 0 1; text-wrap: nowrap;
+        text-overflow: ellipsis; }
+    EditScreen #sides { height: 1fr; }
+    EditScreen TomlText { border-left: solid $panel; }
+    EditScreen TomlText:focus { border-left: solid $primary; }
+    EditScreen.-narrow.-form TomlText { display: none; }
+    EditScreen.-narrow.-text ExperimentForm { display: none; }
+    EditScreen.-narrow TomlText, EditScreen.-narrow TomlText:focus { border-left: none; }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "undo", "Undo", priority=True),
+        Binding("ctrl+y", "redo", show=False, priority=True),
+        Binding("u", "undo", show=False),
+        Binding("U", "redo", show=False),
+        Binding("f3", "other_side", "Form/Text"),
+        Binding("f4", "problems", "Problems", show=False),
+        Binding("f7", "add", "Add"),
+        Binding("f8", "remove", "Remove"),
+        Binding("f5", "move(-1)", "↑"),
+        Binding("f6", "move(1)", "↓"),
+    ]
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._rest: Timer | None = None
+        self._place: Key = ("data",)  # where one was in the form
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="title")
+        with Horizontal(id="sides"):
+            yield ExperimentForm()
+            yield TomlText()
+        yield ProblemList()
+        yield Static("", id="help", markup=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    async def on_mount(self) -> None:
+        if not self.read():
+            return
+        self.add_class("-form")
+        text = self.query_one(TomlText)
+        text.show(self.document.shown)
+        text.move_cursor((0, 0))
+        await self._settle()
+        if self.document.values is None:
+            self._show_side("-text")
+        else:
+            self.query_one(ExperimentForm).focus_path(self._place)
+
+    # One document, two views
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        self.document.retyped(event.text_area.text)
+        self._changed()
+
+    def on_field_row_edited(self, message: FieldRow.Edited) -> None:
+        message.stop()
+        try:
+            self.document.set_text(message.path, meant(message.toml), typing=True)
+        except (EditError, KeyError) as error:
+            self.query_one(ExperimentForm).tell_at(message.path, f"not a value yet: {error}")
+            return
+        self._changed()
+
+    @work
+    async def on_field_row_asked(self, message: FieldRow.Asked) -> None:
+        row = message.row
+        asked = ChooseScreen(f"{row.label} = {row.toml}", row.choices, narrowed=True)
+        chosen = await self.app.push_screen_wait(asked)
+        if chosen is not None:
+            await self._edit(lambda: self.document.set(row.path, chosen))
+
+    def _changed(self) -> None:
+        self.query_one(TomlText).show(self.document.shown)
+        self.show_title()
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST_SECONDS, self._settle)
+
+    async def _settle(self, *, typing: bool = True) -> None:
+        """Read the text: the form's values and shape, and the problems. The row that is typed in
+        keeps what is typed there, unless something else changed it."""
+        if self._rest is not None:
+            self._rest.stop()
+        form, document = self.query_one(ExperimentForm), self.document
+        values = document.values
+        if values is not None:
+            fresh = form_of(values, document.value_texts())
+            await form.show(fresh, typing=form.focused_path if typing else None)
+        form.set_class(values is None, "-waits")
+        form.disabled = values is None
+        problems = document.problems()
+        form.tell(problems if values is not None else ())
+        self.query_one(ProblemList).show(problems)
+        self.show_title()
+        self._show_help()
+
+    async def show_document(self) -> None:
+        """All of it anew."""
+        await self._edit(lambda: None)
+
+    async def _edit(self, change: Callable[[], object], focus: Key | None = None) -> None:
+        """A change at one stroke; what does not allow it is told."""
+        try:
+            change()
+        except (EditError, KeyError) as error:
+            self.notify(str(error), severity="warning", markup=False)
+            return
+        self.query_one(TomlText).show(self.document.shown)
+        await self._settle(typing=False)
+        if focus is not None:
+            self.query_one(ExperimentForm).focus_path(focus)
+
+    def show_title(self) -> None:
+        document = self.document
+        mark = " •" if document.dirty else ""
+        waits = f"  {WAITS}" if self.query_one(ExperimentForm).has_class("-waits") else ""
+        name, folder = (f"{document.path.name}{mark}", "bold"), f"  {document.path.parent}"
+        title = Content.assemble(name, folder, (waits, "$text-warning"))
+        self.query_one("#title", Static).update(title)
+
+    def on_descendant_focus(self) -> None:
+        self._place = self.query_one(ExperimentForm).focused_path or self._place
+        self._show_help()
+
+    def _show_help(self) -> None:
+        form = self.query_one(ExperimentForm)
+        row, block = form.focused_row, form.focused_block
+        help_ = row.help if row is not None else block.table.help if block is not None else ""
+        self.query_one("#help", Static).update(help_)
+
+    # Sections, keys and members
+
+    @work
+    async def action_add(self) -> None:
+        """A key to the section one is in, or a member to the list."""
+        form = self.query_one(ExperimentForm)
+        block = form.focused_block
+        if block is None:
+            self.notify("go to a section of the form first: keys are added to that")
+            return
+        if not block.table.addable:
+            self.notify(f"{block.table.title} has all the keys that it can have", markup=False)
+            return
+        table = block.table
+        named = {choice.name: choice for choice in table.addable}
+        options = [(choice.name, choice.help) for choice in table.addable]
+        title = f"Add to {table.title}"
+        chosen = await self.app.push_screen_wait(ChooseScreen(title, options, narrowed=True))
+        if chosen is None:
+            return
+        value = named[chosen].value
+        if table.is_list:
+            members = sum(each.path[:-1] == table.path for each in form.form.tables)
+            await self._edit(
+                lambda: self.document.add_element(table.path, value), (*table.path, members)
+            )
+        else:
+            path = (*table.path, chosen)
+            await self._edit(lambda: self.document.set(path, value), path)
+
+    async def action_remove(self) -> None:
+        """The key, or at its head the section or member."""
+        await self._settle()  # what was typed just now may have moved the members
+        form = self.query_one(ExperimentForm)
+        path, block = form.focused_path, form.focused_block
+        if not path or block is None:
+            return
+        if block.table.is_list and path == block.table.path:
+            self.notify("go to one of its members to remove that")
+            return
+        await self._edit(lambda: self.document.delete(path), block.table.path)
+
+    async def action_move(self, by: int) -> None:
+        """A member of a list past the one before or after it."""
+        await self._settle()
+        block = self.query_one(ExperimentForm).focused_block
+        table = block.table if block is not None else None
+        if table is None or table.member is None:
+            self.notify("go to a member of a list: [[scheduler]], [[loss]], …")
+            return
+        holder, (place, _) = table.path[:-1], table.member
+        change = lambda: self.document.move_element(holder, place, place + by)  # noqa: E731
+        await self._edit(change, (*holder, place + by))
+
+    async def action_undo(self) -> None:
+        await self._edit(self.document.undo)
+
+    async def action_redo(self) -> None:
+        await self._edit(self.document.redo)
+
+    # Where one is
+
+    def action_other_side(self) -> None:
+        self._show_side("-text" if self.query_one(TomlText).has_focus is False else "-form")
+
+    def _show_side(self, side: str) -> None:
+        self.set_class(side == "-form", "-form")
+        self.set_class(side == "-text", "-text")
+        form, text = self.query_one(ExperimentForm), self.query_one(TomlText)
+        if side == "-text":
+            text.focus()
+        else:
+            form.focus_path(self._place)
+
+    def action_problems(self) -> None:
+        problems = self.query_one(ProblemList)
+        if problems.problems:
+            problems.highlighted = problems.highlighted or 0
+            problems.focus()
+
+    def on_problem_list_chosen(self, message: ProblemList.Chosen) -> None:
+        message.stop()
+        self._show_side("-text")
+        self.query_one(TomlText).go_to(message.problem.line or 1)

@@ -1,0 +1,279 @@
+"""The main screen: experiments and runs, charts, and the run that the cursor is on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from engine.contract.devices import Device
+from tui.acting import Acting, why_not
+from tui.device_watch import DeviceWatch
+from tui.launching import Launcher
+from tui.options import Options
+from tui.run_list import RunList, WatchedRun
+from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
+from tui.screens.edit import EditScreen
+from tui.screens.starting import resume, start
+from tui.summary import summary
+from tui.widgets.checkpoint_list import CheckpointList
+from tui.widgets.experiment_list import ExperimentList
+from tui.widgets.run_charts import RunCharts
+from tui.widgets.run_log import RunLog
+from tui.widgets.run_table import RunTable
+from tui.widgets.top_line import TopLine
+from tui.widgets.words import Words
+
+LOOK_SECONDS = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
+SEARCH_SECONDS = 1.0  # between two looks for new runs and experiments: they are searched for
+DEVICE_SECONDS = 2.0
+READ_SECONDS = 0.03  # at one go; a key that is pressed meanwhile waits as long
+PANES = {"left": "1 Runs", "charts": "2 Charts", "right": "3 Run"}
+
+
+class MainScreen(Screen[object]):
+    """Wide: three panes. Below 100 columns: one of them, with a line of tabs."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    AUTO_FOCUS = None  # `on_mount` knows where there is something to choose
+    DEFAULT_CSS = """
+    MainScreen {
+        .pane { width: 1fr; }
+        &.-wide #left { width: 34; border-right: solid $panel; }
+        &.-wide #right { width: 38; border-left: solid $panel; }
+        #experiments { height: auto; max-height: 40%; }
+        ExperimentList, ExperimentList:focus { border: none; padding: 0; }
+        ExperimentList { height: auto; max-height: 100%; }
+        #log { height: 1fr; }
+        #checkpoints { height: auto; max-height: 40%; }
+        #summary { height: auto; max-height: 50%; }
+        #tabs { display: none; height: 1; }
+        .heading { height: 1; color: $text-muted; }
+        &.-narrow #tabs { display: block; }
+        &.-narrow .pane { display: none; }
+        &.-narrow .pane.-shown { display: block; }
+    }
+    """
+    BINDINGS = [
+        Binding("e", "edit", "Edit", tooltip="Edit the chosen experiment"),
+        Binding("r", "run", "Run", tooltip="Check the chosen experiment and start it"),
+        Binding("s", "stop", "Stop", tooltip="Stop the chosen run, gently first"),
+        Binding("R", "resume", "Resume", tooltip="Go on with the chosen run where it was"),
+        Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint now"),
+        Binding("v", "evaluate", "Evaluate", show=False, tooltip="Evaluate now"),
+        Binding("plus", "epochs", "Epochs", show=False, tooltip="More epochs, or fewer"),
+        Binding("l", "log", "Log", show=False, tooltip="Go to the log"),
+        Binding("1", "pane('left')", "Runs", show=False, tooltip="Go to experiments and runs"),
+        Binding("2", "pane('charts')", "Charts", show=False, tooltip="Go to the charts"),
+        Binding("3", "pane('right')", "Run", show=False, tooltip="Go to the run's checkpoints"),
+    ]
+
+    def __init__(
+        self,
+        options: Options,
+        launcher: Launcher,
+        acting: Acting,
+        devices: Callable[[], list[Device]],
+    ) -> None:
+        super().__init__()
+        self.options, self.launcher, self.acting = options, launcher, acting
+        self.devices = DeviceWatch(devices)
+        self.runs = RunList(options.runs)
+        self.watched: dict[Path, WatchedRun] = {}
+        self.chosen: Path | None = None  # the run's folder
+        self.experiment: Path | None = None
+        self._searched = float("-inf")
+
+    def compose(self) -> ComposeResult:
+        yield TopLine()
+        yield Static(id="tabs")
+        with Horizontal():
+            with Vertical(id="left", classes="pane"):
+                yield Static("Experiments", classes="heading")
+                with Vertical(id="experiments"):
+                    yield ExperimentList(self.options.folder)
+                yield Static("Runs", classes="heading")
+                yield RunTable()
+            with Vertical(id="charts", classes="pane -shown"):
+                yield RunCharts()
+            with Vertical(id="right", classes="pane"):
+                with VerticalScroll(id="summary", can_focus=False):
+                    yield Words(id="summary-words")
+                yield Static("Checkpoints", classes="heading")
+                with Vertical(id="checkpoints"):
+                    yield CheckpointList()
+                yield Static("Log", classes="heading")
+                with Vertical(id="log"):
+                    yield RunLog()
+        yield Footer(compact=True)  # 80 columns hold the keys that one looks for
+
+    def on_mount(self) -> None:
+        self.action_pane("left")
+        if self.options.read_only:
+            self.query_one(TopLine).say("read-only", "read-only")
+        self.look()
+        if not self.watched:
+            self.query_one(ExperimentList).focus()
+        self.set_interval(LOOK_SECONDS, self.look)
+        self.devices.look()
+        self.set_interval(DEVICE_SECONDS, self.devices.look)
+
+    # What there is to see
+
+    def look(self, *, search: bool = False) -> None:
+        """Read what is new and hand it down; more to read is read before the next look is due."""
+        now = time.monotonic()
+        if search or now - self._searched >= SEARCH_SECONDS:
+            self._searched = now
+            self._search()
+        runs = self.runs.look(self.chosen, READ_SECONDS)
+        self.watched = {watched.run.path: watched for watched in runs}
+        self.query_one(RunTable).show(runs)
+        self.query_one(TopLine).show(self.devices.known)
+        self._show_run()
+        for answer in self.acting.answers(runs):
+            self.notify(answer)
+        if self.runs.behind:
+            self.set_timer(READ_SECONDS, self.look)
+
+    def _search(self) -> None:
+        self.runs.search()
+        self.query_one(ExperimentList).look()
+
+    def _show_run(self) -> None:
+        watched = self._chosen_run()
+        words = self.query_one("#summary-words", Words)
+        words.text = summary(watched) if watched is not None else self._no_run()
+        self.query_one(RunCharts).show(watched)
+        self.query_one(CheckpointList).show(watched)
+        self.query_one(RunLog).show(watched)
+
+    def _chosen_run(self) -> WatchedRun | None:
+        return self.watched.get(self.chosen) if self.chosen is not None else None
+
+    def _no_run(self) -> str:
+        if self.watched:
+            return "no run is chosen"
+        return (
+            f"no runs in {self.options.runs} yet; r starts the chosen experiment, as "
+            "`ptrain run FILE` does"
+        )
+
+    def running(self) -> list[str]:
+        """The names and ids of the runs that are under way on this host."""
+        return [
+            f"{watched.run.name} {watched.run.id}"
+            for watched in self.watched.values()
+            if watched.looked and not watched.status.over and not watched.elsewhere
+        ]
+
+    @on(RunTable.Chosen)
+    def _run_chosen(self, message: RunTable.Chosen) -> None:
+        message.stop()
+        self.chosen = message.path
+        self._show_run()
+
+    @on(ExperimentList.Chosen)
+    def _experiment_chosen(self, message: ExperimentList.Chosen) -> None:
+        message.stop()
+        self.experiment = message.path
+        if message.entered:
+            self.action_edit()
+        self.query_one(TopLine).experiment = message.path.name
+
+    @on(CheckpointList.Copy)
+    def _copy(self, message: CheckpointList.Copy) -> None:
+        """By OSC 52; where the terminal doesn't take that, the path can be read and marked."""
+        message.stop()
+        self.app.copy_to_clipboard(str(message.path))
+        self.notify(str(message.path), title="copied, if your terminal allows it", timeout=10)
+
+    def action_pane(self, name: str) -> None:
+        """Show a pane where only one fits, and go to it."""
+        for pane in PANES:
+            self.query_one(f"#{pane}").set_class(pane == name, "-shown")
+        self.query_one("#tabs", Static).update(
+            "  ".join(
+                f"[{'reverse' if pane == name else 'dim'} @click=screen.pane('{pane}')] {title} [/]"
+                for pane, title in PANES.items()
+            )
+        )
+        goals = {"left": "RunTable", "right": "CheckpointList", "charts": "#charts *:can-focus"}
+        self.set_focus(next(iter(self.query(goals[name])), None))
+
+    def action_log(self) -> None:
+        self.action_pane("right")
+        self.query_one(RunLog).focus()
+
+    # What one can do
+
+    def _may(self, act: str) -> WatchedRun | None:
+        """The chosen run if it can be asked; else it is said why not."""
+        watched = self._chosen_run()
+        reason = why_not(watched, read_only=self.options.read_only)
+        if reason:
+            self.notify(reason, title=f"{act}: not now", severity="warning")
+            return None
+        return watched
+
+    def _no_experiment(self, act: str) -> None:
+        reason = why_not(None, read_only=True) if self.options.read_only else ""
+        self.notify(reason or f"there is no experiment to {act}", severity="warning")
+
+    def action_edit(self) -> None:
+        if self.options.read_only or self.experiment is None:
+            self._no_experiment("edit")
+            return
+        self.app.push_screen(EditScreen(self.experiment), lambda _saved: self.look(search=True))
+
+    @work
+    async def action_run(self) -> None:
+        if self.options.read_only or self.experiment is None:
+            self._no_experiment("run")
+            return
+        path = await start(
+            self, self.launcher, self.experiment, self.options.runs, lambda: self.devices.known
+        )
+        self._follow(path)
+
+    @work
+    async def action_resume(self) -> None:
+        watched = self._chosen_run()
+        reason = why_not(watched, read_only=self.options.read_only)
+        if watched is None or self.options.read_only or not watched.status.over:
+            self.notify(reason or "it is running already", severity="warning")
+            return
+        self._follow(await resume(self, self.launcher, watched))
+
+    def _follow(self, path: Path | None) -> None:
+        """Put the cursor on a run that was just started."""
+        if path is not None:
+            self.chosen = path
+            self.look(search=True)
+            self.query_one(RunTable).choose(path)
+
+    @work
+    async def action_stop(self) -> None:
+        if watched := self._may("Stop"):
+            await ask_to_stop(self, self.acting, watched)
+
+    @work
+    async def action_epochs(self) -> None:
+        if watched := self._may("Epochs"):
+            await ask_for_epochs(self, self.acting, watched)
+
+    def action_checkpoint(self) -> None:
+        if watched := self._may("Checkpoint"):
+            save_checkpoint(self, self.acting, watched)
+
+    def action_evaluate(self) -> None:
+        if watched := self._may("Evaluate"):
+            ask_evaluation(self, self.acting, watched)

@@ -1,0 +1,198 @@
+"""The form of an experiment: a block for each section, with a row for each key that is set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from engine.contract.problems import Problem
+from tui.form_model import Form, Path, Row, Table, beside
+from tui.widgets.field_row import NOT_CHANGED_HERE, FieldRow
+
+
+class TableHead(Static, can_focus=True):
+    """A section's name; enter folds it."""
+
+    DEFAULT_CSS = """
+    TableHead { height: auto; width: 1fr; text-style: bold; color: $text-primary; }
+    TableHead:focus { background: $primary; color: $text; }
+    """
+    BINDINGS = [Binding("enter,space", "fold", "Fold", show=False)]
+
+    class Folded(Message):
+        """Asks for the rows below to be hidden, or shown again."""
+
+    def show(self, table: Table, folded: bool, wrong: str) -> None:
+        sign = "▸" if folded else "▾" if table.rows else " "
+        count = "  f7 adds one" if table.is_list else ""
+        parts: list[str | tuple[str, str]] = [f"{'  ' * table.depth}{sign} {table.title}"]
+        parts.append((count, "not bold dim"))
+        if wrong:
+            parts.append((f"  {wrong}", "not bold $text-error"))
+        self.update(Content.assemble(*parts))
+
+    def action_fold(self) -> None:
+        self.post_message(self.Folded())
+
+    def on_click(self) -> None:
+        self.action_fold()
+
+
+class TableBlock(Vertical):
+    """One section."""
+
+    DEFAULT_CSS = """
+    TableBlock { height: auto; }
+    TableBlock .wrong { width: 1fr; height: auto; color: $text-error; }
+    TableBlock.-folded FieldRow, TableBlock.-folded .wrong { display: none; }
+    """
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self.table = table
+        self.folded = False
+        self.head = TableHead(classes="head", markup=False)
+        self._wrong = ""
+        self.rows: list[FieldRow] = []
+
+    def compose(self) -> ComposeResult:
+        self.rows = [FieldRow(row, self.table.depth) for row in self.table.rows]
+        yield self.head
+        yield from self.rows
+
+    def on_mount(self) -> None:
+        self._show_head()
+
+    async def show(self, table: Table, typing: Path | None) -> None:
+        """The same section as it is now; the row that is typed in is left alone."""
+        before, self.table = self.table, table
+        if before.shape != table.shape:
+            await self.remove_children("FieldRow, .wrong")
+            self.rows = [FieldRow(row, table.depth) for row in table.rows]
+            await self.mount_all(self.rows)
+            self._fold(self.folded and bool(self.rows))
+            return
+        for row, widget in zip(table.rows, self.rows, strict=True):
+            if row.path != typing:
+                widget.show(row)
+
+    def tell(self, wrong: Mapping[Path, Sequence[Problem]]) -> None:
+        for row in self.rows:
+            note = _told(wrong.get(row.row.path, ()))
+            row.tell(note or (NOT_CHANGED_HERE if row.row.kind == "fixed" else ""))
+        self._wrong = _told(wrong.get(self.table.path, ()))
+        self._show_head()
+
+    def on_table_head_folded(self, message: TableHead.Folded) -> None:
+        message.stop()
+        self._fold(not self.folded and bool(self.rows))
+
+    def _fold(self, folded: bool) -> None:
+        self.folded = folded
+        self.set_class(folded, "-folded")
+        self._show_head()
+
+    def _show_head(self) -> None:
+        self.head.show(self.table, self.folded, self._wrong)
+
+
+class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """Shows a form, lays anew only the sections that changed, and knows where the focus is."""
+
+    DEFAULT_CSS = """
+    ExperimentForm { width: 1fr; height: 1fr; }
+    ExperimentForm.-waits { opacity: 50%; }
+    """
+    BINDINGS = [
+        Binding("up", "app.focus_previous", "Up", show=False),
+        Binding("down", "app.focus_next", "Down", show=False),
+        Binding("pageup", "page_up", "Page up", show=False),
+        Binding("pagedown", "page_down", "Page down", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.form = Form()
+        self._blocks: list[TableBlock] = []
+
+    async def show(self, form: Form, *, typing: Path | None = None) -> None:
+        """Bring it up to date; the focus stays at its key."""
+        place = self.focused_path
+        if [_name(table) for table in form.tables] == [
+            _name(block.table) for block in self._blocks
+        ]:
+            for block, table in zip(self._blocks, form.tables, strict=True):
+                if block.table != table:
+                    await block.show(table, typing)
+        else:
+            await self._lay(form)
+        changed = form.shape != self.form.shape
+        self.form = form
+        if changed and place is not None and self.focused_path != place:
+            self.focus_path(place)
+
+    async def _lay(self, form: Form) -> None:
+        folded = {block.table.path for block in self._blocks if block.folded}
+        await self.remove_children()
+        self._blocks = [TableBlock(table) for table in form.tables]
+        await self.mount_all(self._blocks)
+        for block in self._blocks:
+            if block.table.path in folded:
+                block.on_table_head_folded(TableHead.Folded())
+
+    def tell(self, problems: Sequence[Problem]) -> None:
+        wrong = beside(problems, self.form)
+        for block in self._blocks:
+            block.tell({} if block.table.is_list and self._has_single(block) else wrong)
+
+    def _has_single(self, head: TableBlock) -> bool:
+        """A [loss] that stands once has the path of its list: it is told there, not twice."""
+        return sum(block.table.path == head.table.path for block in self._blocks) > 1
+
+    def tell_at(self, path: Path, wrong: str) -> None:
+        """At one row, of what is typed there and is no value yet."""
+        for row in self.query(FieldRow):
+            if row.row.path == path:
+                row.tell(wrong)
+
+    @property
+    def focused_block(self) -> TableBlock | None:
+        return next((block for block in self._blocks if block.has_focus_within), None)
+
+    @property
+    def focused_row(self) -> Row | None:
+        return next((row.row for row in self.query(FieldRow) if row.has_focus_within), None)
+
+    @property
+    def focused_path(self) -> Path | None:
+        row, block = self.focused_row, self.focused_block
+        return row.path if row is not None else block.table.path if block is not None else None
+
+    def focus_path(self, path: Path) -> None:
+        """Its row, else its section, else the nearest thing around it."""
+        places: dict[Path, Widget] = {}
+        for block in self._blocks:
+            places[block.table.path] = block.head
+            places.update({row.row.path: row.control for row in block.rows})
+        while path and path not in places:
+            path = path[:-1]
+        if path in places:
+            places[path].focus()
+
+
+def _name(table: Table) -> object:
+    return table.path, table.is_list
+
+
+def _told(problems: Sequence[Problem]) -> str:
+    return "; ".join(
+        f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+        for problem in problems
+    )
