@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +37,8 @@ from engine.parts.presets import preset_of
 from engine.parts.schedule import Schedule
 from engine.parts.steps import steps_per_epoch
 from engine.parts.unfreezing import Stages, build_stages
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -127,32 +130,18 @@ def assemble(
 ) -> Parts:
     """What trains a built model on some data. `problems`: what was found so far; `built` is None
     where the model is among it. Raises InputError with these and its own."""
-    criterion = metrics = stages = None
-    try:
-        criterion = build_criterion(
-            experiment.loss,
-            experiment.term_titles,
-            _targets(experiment, data),
-            outputs,
-            folder,
-            aux_weight=aux_weight(experiment.model),
-            standardize=experiment.data.standardize,
-        )
-    except InputError as error:
-        problems += error.problems
-    try:
-        index, sections = experiment.ignore_index, experiment.metric
-        metrics = build_metrics(experiment.task, data.classes, outputs, index, device, sections)
-    except InputError as error:
-        problems += error.problems
+    task, index, sections = experiment.task, experiment.ignore_index, experiment.metric
+    criterion = _tried(problems, lambda: _criterion(experiment, folder, data, outputs))
+    metrics = _tried(
+        problems, lambda: build_metrics(task, data.classes, outputs, index, device, sections)
+    )
+    stages = None
     if built is not None:
-        try:
-            stages = build_stages(built.model, experiment.model, built.heads)
-        except InputError as error:
-            problems += error.problems
+        model, heads = built.model, built.heads
+        stages = _tried(problems, lambda: build_stages(model, experiment.model, heads))
     if problems or built is None or stages is None or criterion is None or metrics is None:
         raise InputError(*problems)
-    model = built.model.to(device)
+    model.to(device)
     optimizer = build_optimizer(experiment.optimizer, model)  # over all that will ever train
     trained = [p for p in model.parameters() if p.requires_grad]
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
@@ -178,13 +167,31 @@ def assemble(
     )
 
 
-def _targets(experiment: Experiment, data: Data) -> Targets:
-    return Targets(
+def _tried(problems: list[Problem], build: Callable[[], T]) -> T | None:
+    """What is built, or None and what stands in its way among the problems."""
+    try:
+        return build()
+    except InputError as error:
+        problems += error.problems
+        return None
+
+
+def _criterion(experiment: Experiment, folder: Path, data: Data, outputs: int) -> Criterion:
+    targets = Targets(
         experiment.task,
         data.classes,
         data.train_targets,
         lambda: data.target_counts,
         experiment.ignore_index,
+    )
+    return build_criterion(
+        experiment.loss,
+        experiment.term_titles,
+        targets,
+        outputs,
+        folder,
+        aux_weight=aux_weight(experiment.model),
+        standardize=experiment.data.standardize,
     )
 
 
@@ -201,18 +208,18 @@ def _model(
     problems += found
     if found:
         return None
-    try:
-        return build_model(
+    signed = needs_signed(experiment.loss, experiment.task, outputs)
+    return _tried(
+        problems,
+        lambda: build_model(
             experiment.model,
             outputs,
             folder,
             pretrained=pretrained,
             refetch=refetch,
-            signed=needs_signed(experiment.loss, experiment.task, outputs),
-        )
-    except InputError as error:
-        problems += error.problems
-        return None
+            signed=signed,
+        ),
+    )
 
 
 def _unmeasured(experiment: Experiment, data: Data) -> Iterator[Problem]:

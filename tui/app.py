@@ -56,9 +56,14 @@ class Dashboard(App[None]):
         if self._leaving is not None:
             loop = asyncio.get_running_loop()
             for number in SIGNALS:
-                loop.add_signal_handler(
-                    number, self._leaving.leave, number, lambda code: self.exit(return_code=code)
-                )
+                loop.add_signal_handler(number, self._leaving.leave, number, self.leave)
+
+    def leave(self, code: int) -> None:
+        """A signal ends it: nobody can be asked, and nothing is lost."""
+        for screen in self.screen_stack:
+            if isinstance(screen, EditScreen):
+                screen.keep_unsaved()
+        self.exit(return_code=code)
 
     async def action_quit(self) -> None:
         """Not over what a person has typed and not saved."""

@@ -426,3 +426,30 @@ def test_quitting_does_not_lose_what_was_typed_and_not_saved(tmp_path: Path) -> 
         assert not app.is_running or app._exit
 
     watch(app, test, (140, 40))
+
+
+def test_what_is_not_saved_when_a_signal_ends_it_is_kept_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ants.toml").write_text(EXPERIMENT)
+    app = board(tmp_path)
+
+    async def typed_and_ended(pilot: Pilot[None]) -> None:
+        await pilot.press("e")
+        await pilot.pause()
+        app.screen.query_one(TomlText).focus()
+        await pilot.press("#", "x")
+        await pilot.pause()
+        app.leave(143)
+
+    watch(app, typed_and_ended, (140, 40))
+    assert app.return_code == 143
+    assert (tmp_path / "ants.toml").read_text() == EXPERIMENT
+    assert (tmp_path / "ants.toml.unsaved").read_text() == f"#x{EXPERIMENT}"
+
+    again = board(tmp_path)
+
+    async def told_of_it(pilot: Pilot[None]) -> None:
+        await pilot.press("e")
+        await pilot.pause()
+        assert "ants.toml.unsaved beside it" in told(again)
+
+    watch(again, told_of_it, (140, 40))

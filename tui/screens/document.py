@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,11 +12,16 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from engine.contract.problems import InputError
+from engine.contract.run_directory import write_atomically
 from tui.screens.choose import ChooseScreen
 from tui.screens.file_name import FileNameScreen
 from tui.toml_document import ConflictError, TomlDocument
 
 LOOK_SECONDS = 2.0  # between looks at whether someone else has changed the file
+
+
+def _kept_for(path: Path) -> Path:
+    return path.with_name(path.name + ".unsaved")
 
 
 class DocumentScreen(Screen[Path | None]):
@@ -53,8 +59,18 @@ class DocumentScreen(Screen[Path | None]):
             self.notify(str(error.problems[0]), severity="error", markup=False)
             self.dismiss(None)
             return False
+        if (kept := _kept_for(self.path)).exists():
+            words = f"{kept.name} beside it holds what was not saved when the dashboard was ended"
+            self.notify(words, severity="warning", markup=False, timeout=20)
         self.set_interval(LOOK_SECONDS, self.look_at_disk)
         return True
+
+    def keep_unsaved(self) -> None:
+        """The dashboard is ended from outside, and nobody can be asked: what is not saved goes into
+        a file beside the one that is edited."""
+        if self.dirty:
+            with suppress(OSError):  # a full disk; there is no one to tell any more
+                write_atomically(_kept_for(self.document.path), self.document.content)
 
     @property
     def dirty(self) -> bool:
