@@ -15,7 +15,7 @@ from engine.check_custom import refused, shaped, watch
 from engine.check_memory import too_large
 from engine.check_validation import validation_problems
 from engine.contract.backbones import BACKBONES
-from engine.contract.problems import Problem, RunError
+from engine.contract.problems import Problem, RunError, few
 from engine.loop import StepLoss, Window, optimizer_step
 from engine.parts.backbones import main_and_auxiliary
 from engine.parts.batches import Batch
@@ -180,7 +180,7 @@ class _Step:
         without = [name for name, parameter in trained.items() if parameter.grad is None]
         if without:
             yield Problem(
-                f"no gradient reaches {_some(without)}: the loss does not depend on them",
+                f"no gradient reaches {few(without, NAMED)}: the loss does not depend on them",
                 "model.freeze",
                 "freeze them, or choose a loss that uses every output",
             )
@@ -188,7 +188,7 @@ class _Step:
         bad = [name for name, grad in grads.items() if not bool(grad.isfinite().all())]
         if bad:
             yield Problem(
-                f"the loss is finite and its gradient is not: {_some(bad)}",
+                f"the loss is finite and its gradient is not: {few(bad, NAMED)}",
                 "loss",
                 "look for a root of 0 in the loss, whose slope is infinite: add an eps inside it",
             )
@@ -213,7 +213,9 @@ class _Step:
         moved = [n for n in now if n in frozen and not same(now[n].cpu(), self.tried.before[n])]
         if moved:
             hint = "this is a mistake of ptrain's: please tell its authors"
-            yield Problem(f"frozen, and changed by a step: {_some(moved)}", "model.freeze", hint)
+            yield Problem(
+                f"frozen, and changed by a step: {few(moved, NAMED)}", "model.freeze", hint
+            )
 
 
 def _last_of_one(parts: Parts, batch: Batch) -> Iterator[Problem]:
@@ -236,11 +238,6 @@ def _last_of_one(parts: Parts, batch: Batch) -> Iterator[Problem]:
 def _one_sample(key: str, hint: str, of: str = "") -> Problem:
     where = "the last batch of an epoch" if of else "a batch"
     return Problem(f"{where} has one sample{of}, which BatchNorm can't train on", key, hint)
-
-
-def _some(names: list[str]) -> str:
-    rest = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _count(number: int, unit: str) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 from engine.build import Parts
 from engine.contract.loss import Loss
 from engine.contract.loss_classes import KLDivLoss, PoissonNLLLoss
-from engine.contract.problems import InputError, Problem
+from engine.contract.problems import InputError, Problem, first
 from engine.parts.batches import Data
 from engine.parts.targets import scaling_of
 
@@ -82,7 +82,7 @@ class _Indices:
         count, total = self.counts.get(self.ignore_index, 0), sum(self.counts.values())
         position, by_file = _ignoring(self.parts.experiment.loss)
         key = f"loss.{position}.ignore_index"
-        occurring = _some([str(value) for value in self.counts])
+        occurring = first([str(value) for value in self.counts])
         if count == 0 and by_file:
             yield Problem(
                 f"no training target is {self.ignore_index}: nothing is ignored",
@@ -110,7 +110,7 @@ class _Indices:
         empty = [name for value, name in enumerate(names) if not self.counts.get(value)]
         if empty and self.known:
             yield Problem(
-                f"no training sample is of: {_some(empty)}",
+                f"no training sample is of: {first(empty)}",
                 "data.train",
                 "these classes can't be learned; with balanced weights theirs is 0",
                 severity="warning",
@@ -160,7 +160,7 @@ def _labels(data: Data) -> Iterator[Problem]:
     ):
         found = [name for name, part in zip(data.classes, share, strict=True) if part == value]
         if found:
-            message = f"{word} the label {_some(found)}"
+            message = f"{word} the label {first(found)}"
             yield Problem(message, key, hint, severity="warning")
 
 
@@ -178,7 +178,7 @@ def _numbers(data: Data, parts: Parts) -> Iterator[Problem]:
     ]
     if constant:
         yield Problem(
-            f"{_some(constant)} is the same number for every training sample",
+            f"{first(constant)} is the same number for every training sample",
             "data.targets",
             "nothing is to be learned of it: take it out with targets = [...]",
             severity="warning",
@@ -204,7 +204,7 @@ def _unscaled(data: Data, targets: Tensor, constant: list[str]) -> Iterator[Prob
     ]
     if told:
         yield Problem(
-            f"{_some(told)}: a model that begins near 0 ± 1 takes long to get there, or never does",
+            f"{first(told)}: a model that begins near 0 ± 1 takes long to get there, or never does",
             "data.standardize",
             "write standardize = true under [data]; metrics stay in the targets' own unit",
             severity="warning",
@@ -255,7 +255,3 @@ def _log_target(parts: Parts) -> Iterator[Problem]:
                 f"loss.{position}.log_target",
                 "take it out: each class is compared as a probability of 1",
             )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")

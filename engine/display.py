@@ -33,6 +33,7 @@ from engine.contract.events import (
     Warned,
 )
 from engine.contract.follower import Follower, catch_up
+from engine.contract.problems import first
 from engine.contract.run_directory import RunDirectory
 from engine.contract.run_state import RunState, fold
 
@@ -204,8 +205,7 @@ def what_is_learned(task: str, names: list[str]) -> str:
     if task == "segmentation":
         return f" with pixels in {len(names)} classes"
     kind = "label" if task == "multilabel" else "number"
-    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-    return f" with {len(names)} {kind}{'s' if len(names) != 1 else ''}: {shown}"
+    return f" with {len(names)} {kind}{'s' if len(names) != 1 else ''}: {first(names)}"
 
 
 def _beginning(event: RunStarted, run: RunDirectory) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.checkpoint import epoch_file
-from engine.contract.problems import RunError
+from engine.contract.problems import RunError, few
 from engine.job import Job
 from engine.snapshot import snapshot
 
@@ -57,7 +57,7 @@ def raise_non_finite(job: Job) -> None:
     assert found is not None
     record = found.record
     names = [job.parts.data.sample_name(index) for index in record.samples]
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    shown = few(names)
     last = job.keeper.run.checkpoints / "last.pt"
     kept = f"the last checkpoint is {last}" if last.exists() else "there is no checkpoint yet"
     rates = ", ".join(f"{lr:g}" for lr in record.lr)

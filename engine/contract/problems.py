@@ -11,7 +11,7 @@ A run that was stopped on request and wrote its checkpoint is no error: it leave
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -79,6 +79,17 @@ class RunError(PtrainError):
     def __init__(self, message: str, remedy: str = "") -> None:
         self.message, self.remedy = message, remedy
         super().__init__(f"{message}\n    {remedy}" if remedy else message)
+
+
+def few(names: Sequence[str], shown: int = 8) -> str:
+    """The first of them, and how many more there are: `a, b and 3 more`."""
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def first(names: Sequence[str], shown: int = 8) -> str:
+    """The first of them, where their number is told already: `a, b, …`."""
+    return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # BatchNorm*, SyncBatchNorm and InstanceNorm*
 
-from engine.contract.problems import InputError, Problem, did_you_mean
+from engine.contract.problems import InputError, Problem, did_you_mean, few
 from engine.parts.patterns import matches
 
 NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
@@ -195,9 +195,3 @@ def _topmost(
             yield prefix + name
         else:
             yield from _topmost(child, wholly, single, f"{prefix}{name}.")
-
-
-def few(names: list[str], shown: int = 8) -> str:
-    """The first of them, and how many more there are."""
-    rest = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.contract.data import Data
-from engine.contract.problems import InputError, Problem
+from engine.contract.problems import InputError, Problem, first
 from engine.contract.tasks import Task
 from engine.parts.mask_folders import Pairs, mask_folders
 from engine.parts.masks import MaskCodes, MaskError, check_size
@@ -125,7 +125,7 @@ def classes_of(counts: TargetCounts, ignore_index: int, key: str = "data.root") 
     *rest, highest = values
     if 2 * len(values) >= highest + 1:
         return int(highest) + 1
-    shown = ", ".join(map(str, values[:10])) + (", …" if len(values) > 10 else "")
+    shown = first([str(value) for value in values], 10)
     ignore = f'ignore_index = {highest} under [loss] if that means "don\'t know"'
     hints = [f"mask_values = {values} under [data]"] if len(values) <= 10 else [_NAMES]
     dense = len(rest) > 1 and 2 * len(rest) >= rest[-1] + 1  # numbers, but for the highest

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.contract.loss import Loss
-from engine.contract.problems import InputError, Problem
+from engine.contract.problems import InputError, Problem, first
 from engine.contract.tasks import Task
 from engine.parts.custom_loss import load_loss
 from engine.parts.loss_term import Term
@@ -62,7 +62,7 @@ def output_problems(
     needed, what = len(classes), {"multilabel": "labels", "regression": "numbers"}.get(task)
     if what is not None:
         if outputs != needed:
-            message = f"{outputs} outputs for {needed} {what} ({_some(classes)})"
+            message = f"{outputs} outputs for {needed} {what} ({first(classes)})"
             yield Problem(message, "model.outputs", f"leave it out: the head gets {needed}")
     elif outputs == 1 and needed == 2:
         for section in sections:
@@ -171,7 +171,7 @@ class _Builder:
         if len(given) != outputs:
             raise self._problem(
                 field,
-                f"{len(given)} weights for {outputs} {what} ({_some(targets.classes)})",
+                f"{len(given)} weights for {outputs} {what} ({first(targets.classes)})",
                 f'one number for each of the {what}, in that order, or "balanced"',
             )
         hint = "0 leaves it out of the loss, 1 is as without weights"
@@ -222,7 +222,3 @@ def balanced_positives(counts: Tensor, samples: int) -> Tensor:
     """Samples without the label / samples with it, as BCEWithLogitsLoss's documentation has it;
     1 where there is none with it. Shape (outputs,)."""
     return torch.where(counts > 0, (samples - counts) / counts.clamp(min=1), 1.0).float()
-
-
-def _some(names: Sequence[str], shown: int = 8) -> str:
-    return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from engine.contract.data import NO_VALIDATION, VAL_NAMES, Data
-from engine.contract.problems import InputError, Problem, did_you_mean
+from engine.contract.problems import InputError, Problem, did_you_mean, first
 from engine.parts.sources import names_array, require_folder, subfolders
 
 IMAGES, MASKS = "images", "masks"
@@ -108,7 +108,7 @@ def _by_stem(folder: Path, key: str) -> dict[str, str]:
 
 def _alone(these: Path, those: Path, found: dict[Path, dict[str, str]], key: str) -> Problem:
     names = [found[these][stem] for stem in sorted(found[these].keys() - found[those].keys())]
-    shown = ", ".join(names[:TOLD]) + (", …" if len(names) > TOLD else "")
+    shown = first(names, TOLD)
     return Problem(
         f"{those} lacks the partner of {len(names)} in {these}: {shown}",
         key,

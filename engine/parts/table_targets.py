@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.contract.problems import InputError, Problem, did_you_mean
+from engine.contract.problems import InputError, Problem, did_you_mean, first
 from engine.parts.table_file import Table
 
 SEPARATORS = ("|", ";", ",")  # between the labels of one cell; else blanks
@@ -48,9 +48,8 @@ def class_targets(
     unknown = [(row, column, f'"{cell}"') for row, cell in enumerate(cells) if cell not in numbers]
     if unknown:
         near = did_you_mean(cells[unknown[0][0]], classes)
-        shown = ", ".join(classes[:10]) + (", …" if len(classes) > 10 else "")
         wrong = [(row, name, f"{cell} is no class") for row, name, cell in unknown]
-        table.refuse(wrong, near or f"the classes are: {shown}")
+        table.refuse(wrong, near or f"the classes are: {first(classes, 10)}")
     return classes, torch.tensor([numbers[cell] for cell in cells], dtype=torch.int64)
 
 

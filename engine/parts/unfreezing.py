@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from engine.contract.model import Model
-from engine.contract.problems import InputError, Problem
-from engine.parts.freezing import Freezing, few, freeze, takes, unmatched
+from engine.contract.problems import InputError, Problem, few
+from engine.parts.freezing import Freezing, freeze, takes, unmatched
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from engine.contract.backbones import BACKBONES, Backbone
+from engine.contract.problems import few
 from engine.parts.weights_files import Entries, refuse
+
+NAMED = 3  # entries in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class WeightsReport:
             ("of another shape", [name for name, _, _ in self.reshaped]),
         ):
             if names:
-                lines.append(f"{what}: {_some(names)}")
+                lines.append(f"{what}: {few(names, NAMED)}")
         return "\n".join(lines)
 
 
@@ -116,11 +119,11 @@ def _refuse_misfits(
 ) -> None:
     """`wrong`: what is the matter → the entries."""
     if any(wrong.values()):
-        told = "; ".join(f"{len(v)} {what}: {_some(v)}" for what, v in wrong.items() if v)
+        told = "; ".join(f"{len(v)} {what}: {few(v, NAMED)}" for what, v in wrong.items() if v)
         refuse(f"{source.name} does not fit {row.name}: {told}", _hint(entries, own, row))
     if broken := [n for n in entries if n in own and not _finite(entries[n])]:
         refuse(
-            f"{source.name} holds NaN or infinity in {_some(broken)}",
+            f"{source.name} holds NaN or infinity in {few(broken, NAMED)}",
             "the training that wrote it diverged: take an earlier checkpoint",
         )
 
@@ -161,8 +164,3 @@ def fingerprint(entries: Mapping[str, Tensor], row: Backbone) -> tuple[int, int]
         if not row.in_heads(name) and not name.endswith("num_batches_tracked")
     ]
     return len(sizes), sum(sizes)
-
-
-def _some(names: list[str], shown: int = 3) -> str:
-    rest = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
