@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -76,6 +77,18 @@ class Hands:
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """What is shown is what is there: on a busy machine that takes a moment more."""
+        limit = time.monotonic() + 10
+        while time.monotonic() < limit:
+            screens = [each for each in self.app.screen_stack if isinstance(each, EditScreen)]
+            if not screens or not screens[0].query(ProblemList):
+                return
+            if self.problems == [problem.key for problem in screens[0].document.problems()]:
+                return
+            await self.pilot.pause(0.02)
 
     async def retype(self, value: str, *path: str | int) -> None:
         """Into the entry of a key, in place of what it holds."""
