@@ -124,9 +124,11 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
 
 
 class System(Event, frozen=True, kw_only=True, tag="system"):
-    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse."""
+    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse. `cpu`:
+    the engine's own process, in per cent of one core, since the event before."""
 
     memory: int
+    cpu: float | None = None
     device_memory: int | None = None
     device_memory_total: int | None = None
     device_utilisation: int | None = None
