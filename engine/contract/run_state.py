@@ -67,9 +67,8 @@ class Curve:
 
     def forget_from(self, step: int) -> None:
         keep = bisect_left(self.step, step)
-        for column in (self.step, self.loss, self.time, self.speed, *self.lr):
-            del column[keep:]
-        for column in self.terms.values():
+        del self.step[keep:]
+        for column in (self.loss, self.time, self.speed, *self.lr, *self.terms.values()):
             del column[keep:]
 
 
@@ -98,7 +97,8 @@ class Gauges:
     def forget_from(self, step: int) -> None:
         """What was measured after this step began."""
         keep = bisect_right(self.step, step)
-        for column in (self.step, self.time, *self.values.values()):
+        del self.step[keep:]
+        for column in (self.time, *self.values.values()):
             del column[keep:]
 
 

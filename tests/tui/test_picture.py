@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui.chart_view import View, cursor_at, cursor_moved, panned, zoomed
-from tui.numbers import x_ticks
-from tui.picture import Content, Line, Mark, draw
+from tui.content import Content, Line, Mark
+from tui.numbers import clock, value_words, x_ticks
+from tui.picture import draw
 from tui.series import floats
 from tui.smoothing import smoothed
 
@@ -152,8 +153,31 @@ def test_a_checkpoint_is_a_mark_on_its_line() -> None:
 
 def test_numbers_of_the_x_axis_are_short_and_round() -> None:
     assert x_ticks((0.0, 1e6), "step", 2) == ("step", [(0, "0"), (5e5, "500k"), (1e6, "1M")])
-    assert x_ticks((0.0, 7200.0), "time", 2) == ("h", [(0, "0"), (3600, "1"), (7200, "2")])
-    assert x_ticks((0.0, 90.0), "time", 2)[0] == "s"
+    assert x_ticks((0.0, 7200.0), "time", 2) == ("time", [(0, "0s"), (3600, "1h"), (7200, "2h")])
+    assert x_ticks((0.0, 90.0), "time", 2)[1] == [(0, "0s"), (60, "1m")]
+    assert x_ticks((0.0, 0.5), "time", 2)[1] == [(0, "0s"), (0.5, "0.5s")]
+    assert [words for _, words in x_ticks((0.0, 30 * 86400.0), "time", 4)[1]] == [
+        "0s", "8d", "16d", "24d"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0s"), (0.25, "0.25s"), (45, "45s"), (61, "1m 1s"), (4800, "1h 20m"), (4805, "1h 20m 5s"),
+     (86400 * 2 + 3600, "2d 1h"), (-4800, "-1h 20m"), (59.99, "60s")],
+)  # fmt: skip
+def test_a_time_is_read_as_on_a_clock(seconds: float, words: str) -> None:
+    assert clock(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0, "0"), (0.5, "0.5"), (1234.5, "1234"), (9999, "9999"), (12345.6, "12.35k"), (2e6, "2M"),
+     (-3.5e9, "-3.5G"), (1e-5, "1e-5"), (0.00012345, "0.0001234"), (3.4e38, "3.4e38"),
+     (math.nan, "nan"), (-math.inf, "-inf")],
+)  # fmt: skip
+def test_a_value_is_told_with_four_digits(value: float, words: str) -> None:
+    assert value_words(value) == words
 
 
 def test_zooming_keeps_the_cursor_where_it_is_and_ends_at_the_whole() -> None:

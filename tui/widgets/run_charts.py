@@ -1,108 +1,254 @@
-"""A run's curves: the loss above the learning rates, with one window and one cursor."""
+"""A run's charts: those that a person chose, with one window and one cursor."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.message import Message
 
 from engine.contract.run_state import RunState
+from tui.chart_contents import FIRST, Named, charts_of, content_of, smooths
 from tui.chart_view import View
-from tui.picture import Content
-from tui.run_curves import X_AXES, CurveReader, Curves, XAxis, loss_content, lr_content
+from tui.content import Content
+from tui.planned import Plan
+from tui.run_curves import X_AXES, CurveReader, Curves, XAxis
 from tui.run_list import WatchedRun
 from tui.widgets.chart import Chart
+from tui.widgets.chart_grid import ChartGrid
 
 # What is kept of the average at each step.
 SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 DEFAULT = 3
+LOOKED_SECONDS = 1.0  # at a run, before its plan is asked for: it costs a process
 
 
-class RunCharts(Vertical):
+@dataclass(frozen=True)
+class Planning:
+    """What a plan depends on."""
+
+    run: Path
+    steps_per_epoch: int
+    epochs: int
+    validations: int
+
+
+class RunCharts(ChartGrid):
     """Shows the run that it is given; nothing is done where nothing has been added to it."""
 
-    DEFAULT_CSS = (
-        "RunCharts { height: 1fr; } RunCharts #loss { height: 3fr; } RunCharts #lr { height: 2fr; }"
-    )
+    class Wanted(Message):
+        """Something that the charts can't do alone."""
+
+        def __init__(self, charts: RunCharts) -> None:
+            super().__init__()
+            self.charts = charts
+
+    class ChooserWanted(Wanted):
+        """A person wants to choose which charts are shown."""
+
+    class ExportWanted(Wanted):
+        """A person wants what is seen as a file."""
+
+    class PlanWanted(Wanted):
+        """The planned learning rates of the run that is looked at: to be given to `show_plan`."""
+
+        def __init__(self, charts: RunCharts, watched: WatchedRun, planning: Planning) -> None:
+            super().__init__(charts)
+            self.watched, self.planning = watched, planning
+
     BINDINGS = [
-        Binding("left_square_bracket", "smooth(-1)", "Smooth less", key_display="["),
-        Binding("right_square_bracket", "smooth(1)", "more", key_display="]"),
-        Binding("x", "x_axis", "Step/epoch/time"),
-    ]
+        Binding(
+            "left_square_bracket", "smooth(-1)", "Smooth less", key_display="[",
+            tooltip="Smooth this chart less",
+        ),
+        Binding(
+            "right_square_bracket", "smooth(1)", "more", key_display="]",
+            tooltip="Smooth this chart more",
+        ),
+        Binding("x", "x_axis", "Step/epoch/time", tooltip="x: step, epoch or time"),
+        Binding("m", "choose", "Charts", tooltip="Choose which charts are shown"),
+        Binding("E", "export", "Export", tooltip="What is seen as CSV, SVG, PNG or Markdown"),
+    ]  # fmt: skip
 
     def __init__(self, *, ascii: bool = False, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.loss, self.lr = Chart(ascii=ascii, id="loss"), Chart(ascii=ascii, id="lr")
-        self.smoothing, self.x_axis = DEFAULT, X_AXES[0]
+        super().__init__(ascii=ascii, id=id)
+        self.x_axis: XAxis = X_AXES[0]
+        self.wanted: list[str] | None = None  # the keys that a person chose; None: what fits
+        self.smoothing: dict[str, int] = {}  # by key, where it is not DEFAULT
+        self.watched: WatchedRun | None = None
+        self.curves: Curves | None = None
         self._reader: CurveReader | None = None
-        self._curves: Curves | None = None
         self._shown: tuple[object, ...] | None = None
-        self._run: object = None
+        self._view = View()
+        self._plan: tuple[Planning, Plan] | None = None
+        self._asked: Planning | None = None
+
+    @property
+    def loss(self) -> Chart:
+        return self.charts["loss"]
+
+    @property
+    def lr(self) -> Chart:
+        return self.charts["lr"]
 
     def compose(self) -> ComposeResult:
-        yield self.loss
-        yield self.lr
+        self.lay_out(self._keys())
+        yield from self.charts.values()
+
+    def on_mount(self) -> None:
+        self.set_interval(LOOKED_SECONDS, self._ask_for_plan)
+
+    # What is shown
 
     def show(self, watched: WatchedRun | None) -> None:
         """Bring the curves up to date: what is new is read, and nothing is done without news."""
-        shown = None if watched is None else _extent(watched.state)
-        run = None if watched is None else watched.run.path
-        if (run, shown) == (self._run, self._shown):
+        shown = None if watched is None else _extent(watched)
+        if shown == self._shown and watched is self.watched:
             return
-        if run != self._run:
+        if (watched and watched.run.path) != (self.watched and self.watched.run.path):
             self._see(View())
-        self._run, self._shown = run, shown
-        state = None if watched is None else watched.state
-        if state is None:
+            self._plan = self._asked = None
+        self.watched, self._shown = watched, shown
+        if watched is None:
             self._reader = None
-        elif self._reader is None or self._reader.state is not state:
-            self._reader = CurveReader(state)
-        self._curves = None if self._reader is None else self._reader.read()
+        elif self._reader is None or self._reader.state is not watched.state:
+            self._reader = CurveReader(watched.state)
+        self.curves = None if self._reader is None else self._reader.read()
+        self._fit()
+
+    @property
+    def named(self) -> list[Named]:
+        """The charts that there are for this run."""
+        return charts_of(self.curves)
+
+    def _keys(self) -> list[str]:
+        """The keys of the charts that are shown: what was chosen, of it what the run has."""
+        there = [named.key for named in self.named]
+        if self.wanted is None:
+            return there[: max(len(FIRST), self.room())]
+        return [key for key in there if key in self.wanted] or list(FIRST)
+
+    def choose(self, keys: list[str] | None) -> None:
+        """Show these charts; None shows what there is room for."""
+        self.wanted = keys
+        self._fit()
+
+    def _fit(self) -> None:
+        new = self.lay_out(self._keys())
+        for chart in new:
+            chart.view = self._view
         self._lay()
 
-    def _lay(self, *, lr: bool = True) -> None:
-        curves, reader, weight = self._curves, self._reader, SMOOTHINGS[self.smoothing]
-        if curves is None or reader is None:
-            self.loss.content, self.lr.content = Content("Loss"), Content("Learning rate")
-            return
-        self.loss.content = loss_content(curves, self.x_axis, reader.smoothed(weight), weight)
-        if lr:
-            self.lr.content = lr_content(curves, self.x_axis)
+    def on_resize(self) -> None:
+        if self.wanted is None and self._keys() != list(self.charts):
+            self._fit()
+        else:
+            self.lay_out(list(self.charts))
+
+    def _lay(self, *keys: str) -> None:
+        """Fill these charts, or all."""
+        for key in keys or tuple(self.charts):
+            self.charts[key].content = self.content(key, self.x_axis)
+
+    def content(self, key: str, axis: XAxis) -> Content:
+        if self.curves is None or self._reader is None:
+            titles = {named.key: named.title for named in charts_of(None)}
+            return Content(titles.get(key, key))
+        plan = self._plan[1] if self._plan is not None else None
+        return content_of(key, self._reader, self.curves, axis, self.weight(key), plan)
+
+    def weight(self, key: str) -> float:
+        return SMOOTHINGS[self.smoothing.get(key, DEFAULT)]
 
     def _see(self, view: View) -> None:
-        self.loss.view = self.lr.view = view
+        self._view = view
+        for chart in self.charts.values():
+            chart.view = view
 
     def on_chart_view_changed(self, message: Chart.ViewChanged) -> None:
         message.stop()
         self._see(message.view)
 
+    # The planned learning rates
+
+    def _ask_for_plan(self) -> None:
+        """Of a run that was looked at for a while, once; after a validation only where the plan
+        depends on what it found."""
+        planning = self._planning()
+        if planning is None or "lr" not in self.charts or planning == self._asked:
+            return
+        if self._plan is not None and self._still_holds(planning):
+            return
+        if not self.is_on_screen:
+            return
+        self._asked = planning
+        assert self.watched is not None
+        self.post_message(self.PlanWanted(self, self.watched, planning))
+
+    def _planning(self) -> Planning | None:
+        state = self.watched.state if self.watched is not None else RunState()
+        if self.watched is None or state.started is None or not self.watched.complete:
+            return None
+        validations = sum(not event.requested for event in state.validated)
+        per_epoch = state.started.steps_per_epoch
+        return Planning(self.watched.run.path, per_epoch, state.epochs, validations)
+
+    def _still_holds(self, planning: Planning) -> bool:
+        assert self._plan is not None
+        known, plan = self._plan
+        same = replace(known, validations=planning.validations) == planning
+        return same and (not plan.plateau or known == planning)
+
+    def show_plan(self, planning: Planning, plan: Plan) -> None:
+        """What was asked for; if another run is looked at by now, nothing."""
+        if self.watched is not None and planning.run == self.watched.run.path:
+            self._plan = (planning, plan)
+            if "lr" in self.charts:
+                self._lay("lr")
+
+    # What keys do
+
     def action_smooth(self, more: int) -> None:
-        smoothing = min(max(self.smoothing + more, 0), len(SMOOTHINGS) - 1)
-        if smoothing != self.smoothing:
-            self.smoothing = smoothing
-            self._lay(lr=False)
+        """The focused chart, or the loss."""
+        key = self.focused_key()
+        before = self.smoothing.get(key, DEFAULT)
+        after = min(max(before + more, 0), len(SMOOTHINGS) - 1)
+        if after != before and smooths(key) and key in self.charts:
+            self.smoothing[key] = after
+            self._lay(key)
+
+    def focused_key(self) -> str:
+        focused = self.screen.focused
+        return focused.key if isinstance(focused, Chart) else next(iter(self.charts))
 
     def action_x_axis(self) -> None:
         """The next of step, epoch and time. All is seen then; the cursor stays on its step."""
         before = self.x_axis
         self.x_axis = X_AXES[(X_AXES.index(before) + 1) % len(X_AXES)]
-        if self._curves is not None and self.x_axis == "epoch" and not self._curves.steps_per_epoch:
+        if self.curves is not None and self.x_axis == "epoch" and not self.curves.steps_per_epoch:
             self.x_axis = "time"
-        self._see(_on_axis(self._curves, self.loss.view, before, self.x_axis))
+        self._see(_on_axis(self.curves, self._view, before, self.x_axis))
         self._lay()
+
+    def action_choose(self) -> None:
+        self.post_message(self.ChooserWanted(self))
+
+    def action_export(self) -> None:
+        self.post_message(self.ExportWanted(self))
 
 
 def _on_axis(curves: Curves | None, view: View, before: XAxis, after: XAxis) -> View:
     if curves is None or view.cursor is None or not len(curves.step):
         return View()
     index = int(np.searchsorted(curves.x(curves.step, before), view.cursor, "right")) - 1
-    return replace(View(), cursor=float(curves.x(curves.step, after)[max(0, index)]))
+    return View(cursor=float(curves.x(curves.step, after)[max(0, index)]))
 
 
-def _extent(state: RunState) -> tuple[object, ...]:
+def _extent(watched: WatchedRun) -> tuple[object, ...]:
     """Differs where anything that a chart shows has been added or taken back."""
+    state = watched.state
     counts = (len(state.curve.step), len(state.validated), len(state.checkpoints))
-    return (id(state), *counts, state.resumed, state.started is None)
+    return (id(state), *counts, len(state.gauges.step), state.resumed, state.started is None)
