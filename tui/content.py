@@ -47,6 +47,7 @@ class Content:
     marks_name: str = ""
     x_axis: str = "step"  # step | epoch | time
     span: Window | None = None  # the whole of several charts that are seen together
+    notes: Sequence[str] = ()  # what is to be known, beside the title
     measured: float | None = None  # up to where; None for everything
 
     @property

@@ -108,7 +108,7 @@ class _Frame:
         self.margin = min(max(longest + 1, self.margin), width // 3)
 
     def _notes(self) -> list[str]:
-        notes = ["log"] if self.log else []
+        notes = [*(["log"] if self.log else []), *self.content.notes]
         left_out = sum(series.left_out for series in self.series)
         if left_out:
             notes.append(f"{left_out:,} not above 0 left out")

@@ -21,6 +21,7 @@ from tui.launching import Launcher
 from tui.options import Options
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
+from tui.screens.charting import serve
 from tui.screens.edit import EditScreen
 from tui.screens.starting import resume, start
 from tui.summary import summary
@@ -195,6 +196,11 @@ class MainScreen(Screen[object]):
         message.stop()
         self.app.copy_to_clipboard(str(message.path))
         self.notify(str(message.path), title="copied, if your terminal allows it", timeout=10)
+
+    @on(RunCharts.Wanted)
+    def _charts_want(self, message: RunCharts.Wanted) -> None:
+        message.stop()
+        serve(self, self.launcher, message)
 
     def action_pane(self, name: str) -> None:
         """Show a pane where only one fits, and go to it."""

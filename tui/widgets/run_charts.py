@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.message import Message
 
-from engine.contract.run_state import RunState
+from engine.contract.events import Validated
 from tui.chart_contents import FIRST, Named, charts_of, content_of, smooths
 from tui.chart_view import View
 from tui.content import Content
 from tui.planned import Plan
+from tui.planning import Planning, planning
 from tui.run_curves import X_AXES, CurveReader, Curves, XAxis
 from tui.run_list import WatchedRun
 from tui.widgets.chart import Chart
@@ -23,17 +25,17 @@ from tui.widgets.chart_grid import ChartGrid
 # What is kept of the average at each step.
 SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 DEFAULT = 3
-LOOKED_SECONDS = 1.0  # at a run, before its plan is asked for: it costs a process
+LOOKED_SECONDS = 1.0  # between two looks at whether a plan is to be asked for: it costs a process
+KEPT = 20  # plans, of the runs that were looked at last
 
 
 @dataclass(frozen=True)
-class Planning:
-    """What a plan depends on."""
+class _Known:
+    """A plan that was asked for, or why there is none."""
 
-    run: Path
-    steps_per_epoch: int
-    epochs: int
-    validations: int
+    planning: Planning
+    plan: Plan | None
+    why: str
 
 
 class RunCharts(ChartGrid):
@@ -55,9 +57,11 @@ class RunCharts(ChartGrid):
     class PlanWanted(Wanted):
         """The planned learning rates of the run that is looked at: to be given to `show_plan`."""
 
-        def __init__(self, charts: RunCharts, watched: WatchedRun, planning: Planning) -> None:
+        def __init__(
+            self, charts: RunCharts, planning: Planning, validated: Sequence[Validated]
+        ) -> None:
             super().__init__(charts)
-            self.watched, self.planning = watched, planning
+            self.planning, self.validated = planning, validated
 
     BINDINGS = [
         Binding(
@@ -83,7 +87,7 @@ class RunCharts(ChartGrid):
         self._reader: CurveReader | None = None
         self._shown: tuple[object, ...] | None = None
         self._view = View()
-        self._plan: tuple[Planning, Plan] | None = None
+        self._plans: dict[Path, _Known] = {}
         self._asked: Planning | None = None
 
     @property
@@ -110,7 +114,6 @@ class RunCharts(ChartGrid):
             return
         if (watched and watched.run.path) != (self.watched and self.watched.run.path):
             self._see(View())
-            self._plan = self._asked = None
         self.watched, self._shown = watched, shown
         if watched is None:
             self._reader = None
@@ -157,8 +160,12 @@ class RunCharts(ChartGrid):
         if self.curves is None or self._reader is None:
             titles = {named.key: named.title for named in charts_of(None)}
             return Content(titles.get(key, key))
-        plan = self._plan[1] if self._plan is not None else None
-        return content_of(key, self._reader, self.curves, axis, self.weight(key), plan)
+        known = self._plans.get(self.watched.run.path) if self.watched is not None else None
+        plan = known.plan if known is not None else None
+        content = content_of(key, self._reader, self.curves, axis, self.weight(key), plan)
+        if key == "lr" and known is not None and known.why:
+            return replace(content, notes=[f"plan {known.why}"])
+        return content
 
     def weight(self, key: str) -> float:
         return SMOOTHINGS[self.smoothing.get(key, DEFAULT)]
@@ -177,37 +184,38 @@ class RunCharts(ChartGrid):
     def _ask_for_plan(self) -> None:
         """Of a run that was looked at for a while, once; after a validation only where the plan
         depends on what it found."""
-        planning = self._planning()
-        if planning is None or "lr" not in self.charts or planning == self._asked:
+        watched = self.watched
+        if watched is None or "lr" not in self.charts or not self.is_on_screen:
             return
-        if self._plan is not None and self._still_holds(planning):
+        now = planning(watched.run.path, watched.state) if watched.complete else None
+        if now is None or now == self._asked or self._holds(now):
             return
-        if not self.is_on_screen:
-            return
-        self._asked = planning
-        assert self.watched is not None
-        self.post_message(self.PlanWanted(self, self.watched, planning))
+        self._asked = now
+        self.post_message(self.PlanWanted(self, now, list(watched.state.validated)))
 
-    def _planning(self) -> Planning | None:
-        state = self.watched.state if self.watched is not None else RunState()
-        if self.watched is None or state.started is None or not self.watched.complete:
-            return None
-        validations = sum(not event.requested for event in state.validated)
-        per_epoch = state.started.steps_per_epoch
-        return Planning(self.watched.run.path, per_epoch, state.epochs, validations)
+    def _holds(self, now: Planning) -> bool:
+        """Whether what is known of it is still true."""
+        known = self._plans.get(now.run)
+        if known is None:
+            return False
+        then = known.planning
+        if known.plan is not None and known.plan.plateau:
+            return then == now
+        return replace(then, validations=now.validations) == now
 
-    def _still_holds(self, planning: Planning) -> bool:
-        assert self._plan is not None
-        known, plan = self._plan
-        same = replace(known, validations=planning.validations) == planning
-        return same and (not plan.plateau or known == planning)
+    def show_plan(self, planning: Planning, plan: Plan | None, why: str = "") -> None:
+        """What was asked for, or why there is none."""
+        self._plans.pop(planning.run, None)
+        self._plans[planning.run] = _Known(planning, plan, why)
+        while len(self._plans) > KEPT:
+            del self._plans[next(iter(self._plans))]
+        if "lr" in self.charts:
+            self._lay("lr")
 
-    def show_plan(self, planning: Planning, plan: Plan) -> None:
-        """What was asked for; if another run is looked at by now, nothing."""
-        if self.watched is not None and planning.run == self.watched.run.path:
-            self._plan = (planning, plan)
-            if "lr" in self.charts:
-                self._lay("lr")
+    def forget_question(self, planning: Planning) -> None:
+        """It was given up: it may be asked again."""
+        if self._asked == planning:
+            self._asked = None
 
     # What keys do
 
