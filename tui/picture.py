@@ -100,9 +100,10 @@ class _Frame:
         if width < NUMBERED:
             return
         top = self.canvas.height - 1
-        ticks = self.axis.ticks(max(3, self.canvas.height // 3)) if top > 0 else []
+        count = max(3, self.canvas.height // 3)
+        ticks = self.axis.ticks(count) if top > 0 else []
         if len(ticks) < 2 and top > 0:  # a part of a decade has no power of ten in it
-            ticks = [self.axis.low, self.axis.high]
+            ticks = [self.axis.low, self.axis.high] if self.log else self.axis.ticks(2 * count)
         self.labels = {round(self.axis.height(tick) * top): value_words(tick) for tick in ticks}
         longest = max((len(label) for label in self.labels.values()), default=0)
         self.margin = min(max(longest + 1, self.margin), width // 3)

@@ -114,6 +114,7 @@ class RunCharts(ChartGrid):
             return
         if (watched and watched.run.path) != (self.watched and self.watched.run.path):
             self._see(View())
+            self._asked = None
         self.watched, self._shown = watched, shown
         if watched is None:
             self._reader = None
@@ -163,9 +164,8 @@ class RunCharts(ChartGrid):
         known = self._plans.get(self.watched.run.path) if self.watched is not None else None
         plan = known.plan if known is not None else None
         content = content_of(key, self._reader, self.curves, axis, self.weight(key), plan)
-        if key == "lr" and known is not None and known.why:
-            return replace(content, notes=[f"plan {known.why}"])
-        return content
+        why = known.why if known is not None else "is on its way" if self._asked is not None else ""
+        return replace(content, notes=[f"plan {why}"]) if key == "lr" and why else content
 
     def weight(self, key: str) -> float:
         return SMOOTHINGS[self.smoothing.get(key, DEFAULT)]
@@ -191,6 +191,7 @@ class RunCharts(ChartGrid):
         if now is None or now == self._asked or self._holds(now):
             return
         self._asked = now
+        self._lay("lr")
         self.post_message(self.PlanWanted(self, now, list(watched.state.validated)))
 
     def _holds(self, now: Planning) -> bool:
