@@ -92,7 +92,7 @@ class _Frame:
         inside = [column for series in self.series for column in series.inside]
         found = extent([end for column in inside for end in (column.low, column.high)])
         if found is not None:
-            self.axis = _axis(*found, log=self.log)
+            self.axis = axis_of(*found, log=self.log)
             self._number(width)
 
     def _number(self, width: int) -> None:
@@ -204,7 +204,8 @@ class _Frame:
         return [Text().append(above, GREY), Text().append(below, GREY)]
 
 
-def _axis(low: float, high: float, *, log: bool) -> Axis:
+def axis_of(low: float, high: float, *, log: bool) -> Axis:
+    """Of values from `low` to `high`, both above 0 where it is logarithmic."""
     if log:
         return Axis(max(low, high * DEEPEST, 5e-300), max(high, 1e-299), log=True)
     return Axis(low, high, log=False)

@@ -10,6 +10,7 @@ from tui.launching import Launcher
 from tui.planned import Plan, decode
 from tui.planning import question
 from tui.screens.charts_shown import ChartsDialog
+from tui.screens.exporting import export
 from tui.widgets.run_charts import RunCharts
 
 
@@ -20,6 +21,8 @@ def serve(screen: Screen[object], launcher: Launcher, message: RunCharts.Wanted)
             screen.run_worker(_plan(launcher, message), group="plan", exclusive=True)
         case RunCharts.ChooserWanted():
             screen.run_worker(_choose(screen, message.charts))
+        case RunCharts.ExportWanted():
+            screen.run_worker(export(screen, message.charts))
 
 
 async def _plan(launcher: Launcher, message: RunCharts.PlanWanted) -> None:
