@@ -12,6 +12,7 @@ msgspec encodes a step in about 1 µs, where json with a dict takes ten times th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -84,7 +85,7 @@ class Step(Event, frozen=True, kw_only=True, tag="step", gc=False):
     step: int
     epoch: int
     loss: float | None
-    lr: list[float]
+    lr: Sequence[float | None]
     samples_per_second: float
     non_finite: NonFinite | None = None
     skipped: str | None = None  # why the optimizer took no step

@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, zip_longest
+from typing import cast
 
 from engine.contract.events import (
     AnyEvent,
@@ -52,7 +53,7 @@ class Curve:
         self.lr += [array("d", [NAN]) * before for _ in range(groups - len(self.lr))]
         rates = zip_longest(*(step.lr for step in steps), fillvalue=NAN)
         for column, values in zip(self.lr, rates, strict=False):
-            column.extend(values)
+            column.extend(_numbers(values))
         for column in self.lr:  # a group that none of these steps has
             column.extend([NAN] * (len(self.step) - len(column)))
 
@@ -70,6 +71,13 @@ class Curve:
         del self.step[keep:]
         for column in (self.loss, self.time, self.speed, *self.lr, *self.terms.values()):
             del column[keep:]
+
+
+def _numbers(values: tuple[float | None, ...]) -> Iterable[float]:
+    """NaN for None; the search for one is quick, and there hardly ever is one."""
+    if None in values:
+        return [NAN if value is None else value for value in values]
+    return cast(Iterable[float], values)
 
 
 # The numbers of a `system` event, as they are called there.

@@ -17,6 +17,8 @@ from engine.contract.events import (
     System,
     Validated,
     Warned,
+    decode_lines,
+    encode,
 )
 from engine.contract.run_state import RunState, fold, fold_all
 
@@ -88,6 +90,13 @@ def test_the_learning_rate_of_each_group_is_a_column() -> None:
     assert [list(column) for column in state.curve.lr] == [[0.1, 0.2], [0.01, 0.02]]
     fold(state, resumed(1, 0))
     assert [list(column) for column in state.curve.lr] == [[0.1], [0.01]]
+
+
+def test_a_step_with_a_rate_that_is_not_finite_is_not_lost() -> None:
+    (event,) = decode_lines(encode(rates(0, math.nan, 0.01)))
+    state = folded(event)
+    assert math.isnan(state.curve.lr[0][0])
+    assert (list(state.curve.step), list(state.curve.lr[1])) == ([0], [0.01])
 
 
 def test_a_group_that_comes_later_or_goes_has_no_rate_where_it_is_not() -> None:

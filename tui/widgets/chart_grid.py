@@ -23,6 +23,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
         super().__init__(id=id)
         self.ascii = ascii
         self.charts: dict[str, Chart] = {}
+        self._settings: dict[str, bool] = {}  # of the charts that have been here: logarithmic
 
     def room(self) -> int:
         """How many charts fit well."""
@@ -49,6 +50,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
         if self.is_mounted:
             gone = [chart for key, chart in before.items() if key not in self.charts]
             for chart in gone:
+                self._settings[chart.key] = chart.logarithmic
                 chart.remove()
             self.mount(*new)
             order = list(self.charts.values())
@@ -56,10 +58,21 @@ class ChartGrid(VerticalScroll, can_focus=False):
         return new
 
     def _chart(self, key: str) -> Chart:
-        plain = key if key.isidentifier() else None
-        chart = Chart(key=key, ascii=self.ascii, id=plain)
-        chart.content = Content()
+        chart = Chart(key=key, ascii=self.ascii)
+        chart.content, chart.logarithmic = Content(), self._settings.get(key, False)
         return chart
+
+    @property
+    def logarithmic(self) -> list[str]:
+        """The keys of the charts with a logarithmic axis, those that are not shown among them."""
+        now = self._settings | {key: chart.logarithmic for key, chart in self.charts.items()}
+        return [key for key, is_so in now.items() if is_so]
+
+    @logarithmic.setter
+    def logarithmic(self, keys: Sequence[str]) -> None:
+        self._settings = dict.fromkeys(keys, True)
+        for key, chart in self.charts.items():
+            chart.logarithmic = key in keys
 
     def _columns(self, charts: int) -> int:
         """A second one where the charts would be low, or wide beyond use, in one."""
