@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine.contract.events import Validated
 from engine.contract.run_state import RunState
-from tui.planned import PLATEAU
+from tui.planned import PLATEAU, Plan
+
+KEPT = 20  # plans, of the runs that were looked at last
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,57 @@ def planning(run: Path, state: RunState) -> Planning | None:
         return None
     seen = sum(not event.requested for event in state.validated)
     return Planning(run, state.started.steps_per_epoch, state.epochs, seen)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A plan that was asked for, or why there is none."""
+
+    planning: Planning
+    plan: Plan | None
+    why: str
+
+    def holds(self, now: Planning) -> bool:
+        """After a validation only a plan without a plateau is what it was."""
+        if self.plan is not None and self.plan.plateau:
+            return self.planning == now
+        return replace(self.planning, validations=now.validations) == now
+
+
+class Plans:
+    """What is known of the plans of several runs, and what is being asked."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, _Known] = {}
+        self._asked: Planning | None = None
+
+    def ask(self, now: Planning) -> bool:
+        """Whether it is to be asked; it is counted as asked then."""
+        known = self._known.get(now.run)
+        if now == self._asked or (known is not None and known.holds(now)):
+            return False
+        self._asked = now
+        return True
+
+    def tell(self, planning: Planning, plan: Plan | None, why: str) -> None:
+        """The answer. Of the runs that were asked about longest ago it is forgotten."""
+        self._known.pop(planning.run, None)
+        self._known[planning.run] = _Known(planning, plan, why)
+        while len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
+
+    def forget(self, planning: Planning) -> None:
+        """The question was given up."""
+        if self._asked == planning:
+            self._asked = None
+
+    def of(self, run: Path | None) -> tuple[Plan | None, str]:
+        """The plan, and why there is none."""
+        known = self._known.get(run) if run is not None else None
+        if known is not None:
+            return known.plan, known.why
+        asked = self._asked is not None and self._asked.run == run
+        return None, "is on its way" if asked else ""
 
 
 def question(planning: Planning, validated: Sequence[Validated]) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.contract.events import CheckpointSaved, Validated
 from engine.contract.run_state import RunState
+from tui.chart_view import View
 from tui.series import Floats, Window, elapsed, floats
 from tui.smoothing import Growing, Smoother
 
@@ -184,3 +185,17 @@ class CurveReader:
             smoother = self._smoothers[name] = Smoother(weight)
         smoother.extend(self.column(name)[len(smoother.averages) :])
         return smoother.averages.values
+
+
+def on_axis(curves: Curves | None, view: View, before: XAxis, after: XAxis) -> View:
+    """All of the other axis, with the cursor on its step."""
+    if curves is None or view.cursor is None or not len(curves.step):
+        return View()
+    index = int(np.searchsorted(curves.x(curves.step, before), view.cursor, "right")) - 1
+    return View(cursor=float(curves.x(curves.step, after)[max(0, index)]))
+
+
+def extent(state: RunState) -> tuple[object, ...]:
+    """Differs where anything that a chart shows has been added or taken back."""
+    counts = (len(state.curve.step), len(state.validated), len(state.checkpoints))
+    return (id(state), *counts, len(state.gauges.step), state.resumed, state.started is None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -206,6 +207,30 @@ def test_each_chart_is_smoothed_on_its_own(watched: WatchedRun) -> None:
         await pilot.pause()
         assert "speed ~0.95" in rows(app.charts.charts["speed"])[0]
         assert "(log)" in rows(app.charts.charts["speed"])[0]
+
+    look_at(watched, look_, size=(100, 40))
+
+
+def test_how_the_charts_were_set_can_be_given_to_others(watched: WatchedRun) -> None:
+    async def look_(app: Alone, pilot: Pilot[None]) -> None:
+        app.charts.choose(["loss", "speed"])
+        await pilot.pause()
+        await pilot.press("l", "x", "right_square_bracket")
+        kept = json.loads(json.dumps(app.charts.remembered))
+        assert kept == {
+            "shown": ["loss", "speed"], "x_axis": "epoch", "smoothing": {"loss": 0.95},
+            "logarithmic": ["loss"],
+        }  # fmt: skip
+        other = RunCharts()
+        other.remembered = kept
+        other.show(watched)
+        assert other.remembered == kept
+        assert other.loss.logarithmic
+        assert other.loss.content.lines[1].name == "train ~0.95"
+        for damaged in ({}, {"shown": 3, "x_axis": "z", "smoothing": 1, "logarithmic": [1]},
+                        {"shown": [], "smoothing": {"loss": 2}}):  # fmt: skip
+            other.remembered = damaged
+        assert (other.wanted, other.x_axis, other.logarithmic) == (None, "epoch", [])
 
     look_at(watched, look_, size=(100, 40))
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.message import Message
@@ -16,8 +15,8 @@ from tui.chart_contents import FIRST, Named, charts_of, content_of, smooths
 from tui.chart_view import View
 from tui.content import Content
 from tui.planned import Plan
-from tui.planning import Planning, planning
-from tui.run_curves import X_AXES, CurveReader, Curves, XAxis
+from tui.planning import Planning, Plans, planning
+from tui.run_curves import X_AXES, CurveReader, Curves, XAxis, extent, on_axis
 from tui.run_list import WatchedRun
 from tui.widgets.chart import Chart
 from tui.widgets.chart_grid import ChartGrid
@@ -26,16 +25,6 @@ from tui.widgets.chart_grid import ChartGrid
 SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 DEFAULT = 3
 LOOKED_SECONDS = 1.0  # between two looks at whether a plan is to be asked for: it costs a process
-KEPT = 20  # plans, of the runs that were looked at last
-
-
-@dataclass(frozen=True)
-class _Known:
-    """A plan that was asked for, or why there is none."""
-
-    planning: Planning
-    plan: Plan | None
-    why: str
 
 
 class RunCharts(ChartGrid):
@@ -87,8 +76,7 @@ class RunCharts(ChartGrid):
         self._reader: CurveReader | None = None
         self._shown: tuple[object, ...] | None = None
         self._view = View()
-        self._plans: dict[Path, _Known] = {}
-        self._asked: Planning | None = None
+        self._plans = Plans()
 
     @property
     def loss(self) -> Chart:
@@ -97,6 +85,27 @@ class RunCharts(ChartGrid):
     @property
     def lr(self) -> Chart:
         return self.charts["lr"]
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """How the charts are set, for the next time."""
+        smoothing = {key: SMOOTHINGS[number] for key, number in self.smoothing.items()}
+        return {
+            "shown": self.wanted, "x_axis": self.x_axis, "smoothing": smoothing,
+            "logarithmic": self.logarithmic,
+        }  # fmt: skip
+
+    @remembered.setter
+    def remembered(self, settings: dict[str, Any]) -> None:
+        """What is not understood is left out: another version may have written it."""
+        if (x_axis := settings.get("x_axis")) in X_AXES:
+            self.x_axis = x_axis
+        weights = settings.get("smoothing")
+        for key, weight in weights.items() if isinstance(weights, dict) else ():
+            if weight in SMOOTHINGS:
+                self.smoothing[key] = SMOOTHINGS.index(weight)
+        self.logarithmic = _words(settings.get("logarithmic")) or []
+        self.choose(_words(settings.get("shown")))
 
     def compose(self) -> ComposeResult:
         self.lay_out(self._keys())
@@ -109,12 +118,11 @@ class RunCharts(ChartGrid):
 
     def show(self, watched: WatchedRun | None) -> None:
         """Bring the curves up to date: what is new is read, and nothing is done without news."""
-        shown = None if watched is None else _extent(watched)
+        shown = None if watched is None else extent(watched.state)
         if shown == self._shown and watched is self.watched:
             return
         if (watched and watched.run.path) != (self.watched and self.watched.run.path):
             self._see(View())
-            self._asked = None
         self.watched, self._shown = watched, shown
         if watched is None:
             self._reader = None
@@ -161,11 +169,10 @@ class RunCharts(ChartGrid):
         if self.curves is None or self._reader is None:
             titles = {named.key: named.title for named in charts_of(None)}
             return Content(titles.get(key, key))
-        known = self._plans.get(self.watched.run.path) if self.watched is not None else None
-        plan = known.plan if known is not None else None
+        run = self.watched.run.path if self.watched is not None else None
+        plan, why = self._plans.of(run) if key == "lr" else (None, "")
         content = content_of(key, self._reader, self.curves, axis, self.weight(key), plan)
-        why = known.why if known is not None else "is on its way" if self._asked is not None else ""
-        return replace(content, notes=[f"plan {why}"]) if key == "lr" and why else content
+        return replace(content, notes=[f"plan {why}"]) if why else content
 
     def weight(self, key: str) -> float:
         return SMOOTHINGS[self.smoothing.get(key, DEFAULT)]
@@ -188,35 +195,19 @@ class RunCharts(ChartGrid):
         if watched is None or "lr" not in self.charts or not self.is_on_screen:
             return
         now = planning(watched.run.path, watched.state) if watched.complete else None
-        if now is None or now == self._asked or self._holds(now):
-            return
-        self._asked = now
-        self._lay("lr")
-        self.post_message(self.PlanWanted(self, now, list(watched.state.validated)))
-
-    def _holds(self, now: Planning) -> bool:
-        """Whether what is known of it is still true."""
-        known = self._plans.get(now.run)
-        if known is None:
-            return False
-        then = known.planning
-        if known.plan is not None and known.plan.plateau:
-            return then == now
-        return replace(then, validations=now.validations) == now
+        if now is not None and self._plans.ask(now):
+            self._lay("lr")
+            self.post_message(self.PlanWanted(self, now, list(watched.state.validated)))
 
     def show_plan(self, planning: Planning, plan: Plan | None, why: str = "") -> None:
         """What was asked for, or why there is none."""
-        self._plans.pop(planning.run, None)
-        self._plans[planning.run] = _Known(planning, plan, why)
-        while len(self._plans) > KEPT:
-            del self._plans[next(iter(self._plans))]
+        self._plans.tell(planning, plan, why)
         if "lr" in self.charts:
             self._lay("lr")
 
     def forget_question(self, planning: Planning) -> None:
         """It was given up: it may be asked again."""
-        if self._asked == planning:
-            self._asked = None
+        self._plans.forget(planning)
 
     # What keys do
 
@@ -239,7 +230,7 @@ class RunCharts(ChartGrid):
         self.x_axis = X_AXES[(X_AXES.index(before) + 1) % len(X_AXES)]
         if self.curves is not None and self.x_axis == "epoch" and not self.curves.steps_per_epoch:
             self.x_axis = "time"
-        self._see(_on_axis(self.curves, self._view, before, self.x_axis))
+        self._see(on_axis(self.curves, self._view, before, self.x_axis))
         self._lay()
 
     def action_choose(self) -> None:
@@ -249,15 +240,6 @@ class RunCharts(ChartGrid):
         self.post_message(self.ExportWanted(self))
 
 
-def _on_axis(curves: Curves | None, view: View, before: XAxis, after: XAxis) -> View:
-    if curves is None or view.cursor is None or not len(curves.step):
-        return View()
-    index = int(np.searchsorted(curves.x(curves.step, before), view.cursor, "right")) - 1
-    return View(cursor=float(curves.x(curves.step, after)[max(0, index)]))
-
-
-def _extent(watched: WatchedRun) -> tuple[object, ...]:
-    """Differs where anything that a chart shows has been added or taken back."""
-    state = watched.state
-    counts = (len(state.curve.step), len(state.validated), len(state.checkpoints))
-    return (id(state), *counts, len(state.gauges.step), state.resumed, state.started is None)
+def _words(value: object) -> list[str] | None:
+    found = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return found or None
