@@ -6,7 +6,7 @@ A chart is known by its key: `loss`, `lr`, `metric/accuracy`, `term/dice`, `epoc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui.content import PALETTE, Content, Line, Mark
 from tui.planned import Plan
@@ -151,14 +151,14 @@ def memory_content(curves: Curves, axis: XAxis) -> Content:
         for key, name in names.items()
         if (points := curves.gauges.get(key)) is not None
     }
-    return _of_points(curves, axis, "Memory in GiB", some)
+    return replace(_of_points(curves, axis, "Memory in GiB", some), from_zero=True)
 
 
 def use_content(curves: Curves, axis: XAxis) -> Content:
     """In per cent; of the processor 100 is one core."""
     names = {"cpu": "cpu, of one core", "device_utilisation": "device"}
     some = {name: curves.gauges[key] for key, name in names.items() if key in curves.gauges}
-    return _of_points(curves, axis, "Utilisation in %", some)
+    return replace(_of_points(curves, axis, "Utilisation in %", some), from_zero=True)
 
 
 def _of_points(curves: Curves, axis: XAxis, title: str, some: dict[str, Points]) -> Content:

@@ -48,6 +48,7 @@ class Content:
     x_axis: str = "step"  # step | epoch | time
     span: Window | None = None  # the whole of several charts that are seen together
     notes: Sequence[str] = ()  # what is to be known, beside the title
+    from_zero: bool = False  # the axis: where a part of the whole is what is to be seen
     measured: float | None = None  # up to where; None for everything
 
     @property
@@ -69,6 +70,10 @@ class Content:
             return most
         later = planned[planned > most[-1]] if len(most) else planned
         return np.concatenate([most, later])
+
+    def range(self, low: float, high: float, *, log: bool) -> Window:
+        """Of the values' axis, for values from `low` to `high`."""
+        return (min(0.0, low), max(0.0, high)) if self.from_zero and not log else (low, high)
 
     def named(self) -> list[Line]:
         """The lines of the legend: of what was planned the first stands for all."""

@@ -107,7 +107,9 @@ class _Drawing:
         ]
         inside = [column for series in self.series for column in series.inside]
         found = extent([end for column in inside for end in (column.low, column.high)])
-        self.axis = axis_of(*found, log=seen.log) if found else Axis(0.0, 1.0, log=False)
+        self.axis = Axis(0.0, 1.0, log=False)
+        if found is not None:
+            self.axis = axis_of(*seen.content.range(*found, log=seen.log), log=seen.log)
         self._legend(rows, top)
         self._frame(numbered=found is not None)
         self._lines()

@@ -92,7 +92,7 @@ class _Frame:
         inside = [column for series in self.series for column in series.inside]
         found = extent([end for column in inside for end in (column.low, column.high)])
         if found is not None:
-            self.axis = axis_of(*found, log=self.log)
+            self.axis = axis_of(*self.content.range(*found, log=self.log), log=self.log)
             self._number(width)
 
     def _number(self, width: int) -> None:

@@ -98,6 +98,7 @@ def test_memory_is_in_gib_and_lies_between_the_steps_on_the_axis_of_time() -> No
         "process": [3.0, 4.0], "device": [0.5, 0.5]
     }  # fmt: skip
     assert content.lines[0].x.tolist() == [2.5, 3.0]
+    assert content.range(0.5, 4.0, log=False) == (0.0, 4.0)  # half full looks half full
 
 
 def test_the_monitors_chart_is_the_first_of_the_metrics_and_has_the_checkpoints() -> None:

@@ -64,7 +64,7 @@ async def export(screen: Screen[object], charts: RunCharts) -> None:
 
 
 def _choices(title: str, shown: int) -> list[Choice]:
-    every = f"all {shown} charts" if shown > 1 else title
+    every = {1: title, 2: "both charts"}.get(shown, f"all {shown} charts")
     pictures = [
         Choice(f"{ending} {which}", f"{FORMATS[ending]}: a picture of {what}")
         for ending in ("svg", "png")

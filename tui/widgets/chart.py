@@ -18,6 +18,7 @@ from tui.picture import draw, x_at
 
 ZOOM = 0.5  # the window's width after one step in, of the width before
 PAN = 0.25  # of the window
+ZOOMS = "Zoom in and out, as the wheel does"
 
 
 class Chart(Widget, can_focus=True):
@@ -41,14 +42,9 @@ class Chart(Widget, can_focus=True):
         Binding("home", "cursor(-1000000)", "First", show=False, tooltip="Cursor to the start"),
         Binding("end", "cursor(1000000)", "Last", show=False, tooltip="Cursor to the end"),
         Binding("escape", "no_cursor", "No cursor", show=False, tooltip="Take the cursor away"),
-        Binding(
-            "up,equals_sign", "zoom_in", "Zoom in", key_display="↑",
-            tooltip="Zoom in, as the wheel does",
-        ),
-        Binding(
-            "down,minus", "zoom_out", "Zoom out", key_display="↓",
-            tooltip="Zoom out, as the wheel does",
-        ),
+        # One entry of the footer for both: 80 columns have to hold it.
+        Binding("up,equals_sign", "zoom_in", "Zoom", key_display="↑↓", tooltip=ZOOMS),
+        Binding("down,minus", "zoom_out", "Zoom", key_display="↑↓", tooltip=ZOOMS, show=False),
         Binding("0", "fit", "All", tooltip="See the whole run, as a double click does"),
         Binding(
             "comma,shift+left", "pan(-1)", "Pan left", show=False,

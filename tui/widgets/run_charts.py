@@ -24,6 +24,7 @@ from tui.widgets.chart_grid import ChartGrid
 # What is kept of the average at each step.
 SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 DEFAULT = 3
+SMOOTHS = "Smooth this chart less and more"
 LOOKED_SECONDS = 1.0  # between two looks at whether a plan is to be asked for: it costs a process
 
 
@@ -54,14 +55,13 @@ class RunCharts(ChartGrid):
 
     BINDINGS = [
         Binding(
-            "left_square_bracket", "smooth(-1)", "Smooth less", key_display="[",
-            tooltip="Smooth this chart less",
+            "left_square_bracket", "smooth(-1)", "Smooth", key_display="[ ]", tooltip=SMOOTHS
         ),
         Binding(
-            "right_square_bracket", "smooth(1)", "more", key_display="]",
-            tooltip="Smooth this chart more",
+            "right_square_bracket", "smooth(1)", "Smooth", key_display="[ ]", tooltip=SMOOTHS,
+            show=False,
         ),
-        Binding("x", "x_axis", "Step/epoch/time", tooltip="x: step, epoch or time"),
+        Binding("x", "x_axis", "Axis", tooltip="x: step, epoch or time"),
         Binding("m", "choose", "Charts", tooltip="Choose which charts are shown"),
         Binding("E", "export", "Export", tooltip="What is seen as CSV, SVG, PNG or Markdown"),
     ]  # fmt: skip
