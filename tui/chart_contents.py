@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tui.content import PALETTE, Content, Line, Mark
+from tui.content import BEST, OTHER, PALETTE, Content, Line, Mark
 from tui.planned import Plan
 from tui.run_curves import CurveReader, Curves, Points, XAxis
 from tui.series import Floats, Window, floats, value_at
@@ -16,7 +16,6 @@ from tui.series import Floats, Window, floats, value_at
 RAW = "#3d6c85"  # the train line's hue, darker: what is behind it
 GHOST = "#808080"
 DOTTED = 2
-BEST, OTHER = ("◆", "@"), ("◇", "+")
 MOST_LINES = 6  # in one chart: as many as there are colours
 GIB = float(1 << 30)
 FIRST = ("loss", "lr")

@@ -12,6 +12,8 @@ from tui.series import Floats, Window
 # Okabe and Ito's palette (2008), which eyes of every kind tell apart, on dark and on light.
 PALETTE = ("#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#0072b2")
 
+BEST, OTHER = ("◆", "@"), ("◇", "+")  # checkpoints, in braille and in ASCII
+
 
 @dataclass(frozen=True, eq=False)
 class Line:

@@ -11,7 +11,7 @@ from typing import Literal
 from engine.contract.axis import Axis
 from engine.contract.canvas import PATTERNS
 from tui.chart_view import View
-from tui.content import Content, Line
+from tui.content import BEST, Content, Line
 from tui.numbers import value_words, x_ticks, x_words
 from tui.picture import axis_of
 from tui.series import Column, Reduced, Window, extent, reduced, value_at
@@ -170,7 +170,7 @@ class _Drawing:
         for mark in self.seen.content.marks:
             if low <= mark.x <= high:
                 y = self.y(mark.y) if mark.y is not None else self.bottom
-                shape = Diamond(self.x(mark.x), y, mark.colour, filled=mark.ascii == "@")
+                shape = Diamond(self.x(mark.x), y, mark.colour, filled=mark.character == BEST[0])
                 self.shapes.append(shape)
         cursor = self.seen.view.cursor
         if cursor is not None and low <= cursor <= high:

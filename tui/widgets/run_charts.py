@@ -77,6 +77,7 @@ class RunCharts(ChartGrid):
         self._shown: tuple[object, ...] | None = None
         self._view = View()
         self._plans = Plans()
+        self._looked_at: WatchedRun | None = None  # a moment ago
 
     @property
     def loss(self) -> Chart:
@@ -193,6 +194,9 @@ class RunCharts(ChartGrid):
         depends on what it found."""
         watched = self.watched
         if watched is None or "lr" not in self.charts or not self.is_on_screen:
+            return
+        if watched is not self._looked_at:  # one goes through the list with the arrow keys
+            self._looked_at = watched
             return
         now = planning(watched.run.path, watched.state) if watched.complete else None
         if now is not None and self._plans.ask(now):
