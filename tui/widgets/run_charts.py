@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from textual.containers import Vertical
 
 from engine.contract.run_state import RunState
 from tui.chart_view import View
+from tui.overlay import Overlaid, Overlay
 from tui.picture import Content
 from tui.run_curves import X_AXES, CurveReader, Curves, XAxis, loss_content, lr_content
 from tui.run_list import WatchedRun
@@ -41,16 +43,19 @@ class RunCharts(Vertical):
         self._curves: Curves | None = None
         self._shown: tuple[object, ...] | None = None
         self._run: object = None
+        self._overlay = Overlay()
 
     def compose(self) -> ComposeResult:
         yield self.loss
         yield self.lr
 
-    def show(self, watched: WatchedRun | None) -> None:
-        """Bring the curves up to date: what is new is read, and nothing is done without news."""
+    def show(self, watched: WatchedRun | None, overlaid: Sequence[Overlaid] = ()) -> None:
+        """Bring the curves up to date: what is new is read, and nothing is done without news.
+        Where runs are `overlaid`, they are shown instead, the chosen one among them."""
+        others = self._overlay.read(overlaid)
         shown = None if watched is None else _extent(watched.state)
         run = None if watched is None else watched.run.path
-        if (run, shown) == (self._run, self._shown):
+        if (run, shown) == (self._run, self._shown) and not others:
             return
         if run != self._run:
             self._see(View())
@@ -65,6 +70,11 @@ class RunCharts(Vertical):
 
     def _lay(self, *, lr: bool = True) -> None:
         curves, reader, weight = self._curves, self._reader, SMOOTHINGS[self.smoothing]
+        if (overlaid := self._overlay.content("loss", self.x_axis, weight)) is not None:
+            self.loss.content = overlaid
+            if lr:
+                self.lr.content = self._overlay.content("lr", self.x_axis, weight) or Content()
+            return
         if curves is None or reader is None:
             self.loss.content, self.lr.content = Content("Loss"), Content("Learning rate")
             return
