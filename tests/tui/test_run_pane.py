@@ -209,7 +209,7 @@ def test_space_overlays_runs_with_their_differences_and_takes_them_away(
         await pilot.press("space", "down")
         await pilot.pause()
         assert lines(app) == ["train"] * 3 + ["bees", "cats", "ants"]
-        assert heading(app) == "Runs · newest first · 2 marked"
+        assert heading(app) == "Runs · 2 marked · newest first"
         assert table.has_class("-shown")
         await pilot.press("2")
         await pilot.pause()

@@ -28,7 +28,7 @@ class RunPane(Vertical):
 
     DEFAULT_CSS = """
     RunPane { height: 1fr; }
-    RunPane > Words { height: 1; color: $text-muted; }
+    RunPane > Words { height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
     """
     BINDINGS = [
         Binding("slash", "filter", "Filter", tooltip="Show some runs: by name, setting, metric"),
@@ -84,7 +84,7 @@ class RunPane(Vertical):
         self._table.show(arranged(kept, self._order, self._pinned), self._marks.looks, self._pinned)
         some = f" {len(kept)}/{len(self._runs)}" if self._filter.tests else ""
         marked = f" · {len(self._marks.looks)} marked" if self._marks.looks else ""
-        self.query_one(Words).text = f"Runs{some} · {self._order}{marked}"
+        self.query_one(Words).text = f"Runs{some}{marked} · {self._order}"
 
     def _holds(self, watched: WatchedRun) -> bool:
         news, held = self._held.get(watched.run.path, (-1, False))
