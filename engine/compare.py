@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json as json_module
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from rich.text import Text
 
-from engine.contract.differences import differences, read_settings, shown
+from engine.contract.differences import differences, read_settings, shown, words
 from engine.contract.follower import read_state
 from engine.contract.outcome import Outcome, outcome_of, outcome_rows
 from engine.contract.problems import InputError, Problem
@@ -27,7 +29,7 @@ def compare_runs(runs: Sequence[RunDirectory], *, json: bool) -> None:
     outcomes = [outcome_of(read_state(run.events), status(run)) for run in runs]
     if json:
         told = [_as_json(run, outcome) for run, outcome in zip(runs, outcomes, strict=True)]
-        settings = {difference.key: difference.values for difference in found}
+        settings = {key: [_plain(value) for value in values] for key, values in found}
         print(json_module.dumps({"runs": told, "settings": settings}, default=str))
         return
     rows = table("", *(f"{run.name}\n{run.id}" for run in runs))
@@ -39,6 +41,15 @@ def compare_runs(runs: Sequence[RunDirectory], *, json: bool) -> None:
     if not found:
         rows.add_row(Text("their experiments are the same"))
     print_table(rows)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no word for inf and nan: such a setting is told as it is written."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return words(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_json(run: RunDirectory, outcome: Outcome) -> dict[str, object]:

@@ -83,6 +83,18 @@ def test_a_program_gets_one_object_with_the_values_as_they_are(
     assert first["seconds"] == 250
 
 
+def test_a_setting_that_is_no_finite_number_is_told_in_json_as_it_is_written(
+    runs: list[RunDirectory],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs[0].experiment.write_text("a = inf\nb = [1.0, nan]\n")
+    runs[1].experiment.write_text("a = 1.0\nb = []\n")
+    assert compare(*(run.path for run in runs), "--json", monkeypatch=monkeypatch) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert told["settings"] == {"a": ["inf", 1.0], "b": [[1.0, "nan"], []]}
+
+
 def test_one_run_is_no_comparison_and_an_unknown_one_is_told(
     runs: list[RunDirectory],
     capsys: pytest.CaptureFixture[str],
