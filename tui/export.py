@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def as_csv(exported: Exported) -> str:
         for shown, line in zip(chart.content.lines, lines, strict=True):
             if not line.planned:
                 inside = (shown.x >= low) & (shown.x <= high)
-                name = f"{chart.content.title}: {line.name}"
+                name = _unique(f"{chart.content.title}: {line.name}", [each[0] for each in columns])
                 columns.append((name, line.x[inside], line.y[inside]))
     steps = np.unique(np.concatenate([np.zeros(0), *(x for _, x, _ in columns)]))
     curves = exported.curves
@@ -77,6 +78,12 @@ def as_csv(exported: Exported) -> str:
     writer.writerow(table)
     writer.writerows(zip(*table.values(), strict=True))
     return out.getvalue()
+
+
+def _unique(name: str, taken: Sequence[str]) -> str:
+    """Lines of several runs may be called the same."""
+    others = (f"{name} ({number})" for number in count(2))
+    return name if name not in taken else next(each for each in others if each not in taken)
 
 
 def _spread(steps: Floats, x: Floats, y: Floats) -> list[object]:

@@ -74,6 +74,12 @@ def test_the_window_of_another_axis_is_of_the_same_points() -> None:
     assert [row[0] for row in rows[1:]] == ["2", "3", "4"]
 
 
+def test_lines_of_one_name_keep_their_columns() -> None:
+    seen = Seen(Content("Loss", [loss(), loss(), loss()]))
+    head = as_csv(exported(seen)).splitlines()[0]
+    assert head == "step,epoch,seconds,Loss: train,Loss: train (2),Loss: train (3)"
+
+
 def test_numbers_keep_all_their_digits_in_the_csv() -> None:
     values = np.random.default_rng(0).random(6).tolist()
     text = as_csv(exported(Seen(Content("Loss", [loss(range(6), values)]))))

@@ -26,9 +26,11 @@ from tui.screens.edit import EditScreen
 from tui.screens.starting import resume, start
 from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
+from tui.widgets.difference_table import DifferenceTable
 from tui.widgets.experiment_list import ExperimentList
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
+from tui.widgets.run_pane import RunPane
 from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
 from tui.widgets.words import Words
@@ -101,10 +103,10 @@ class MainScreen(Screen[object]):
                 yield Static("Experiments", classes="heading")
                 with Vertical(id="experiments"):
                     yield ExperimentList(self.options.folder)
-                yield Static("Runs", classes="heading")
-                yield RunTable()
+                yield RunPane()
             with Vertical(id="charts", classes="pane -shown"):
                 yield RunCharts()
+                yield DifferenceTable()
             with Vertical(id="right", classes="pane"):
                 with VerticalScroll(id="summary", can_focus=False):
                     yield Words(id="summary-words")
@@ -137,7 +139,7 @@ class MainScreen(Screen[object]):
             self._search()
         runs = self.runs.look(self.chosen, READ_SECONDS)
         self.watched = {watched.run.path: watched for watched in runs}
-        self.query_one(RunTable).show(runs)
+        self.query_one(RunPane).show(runs)
         self.query_one(TopLine).show(self.devices.known)
         self._show_run()
         for answer in self.acting.answers(runs):
@@ -153,7 +155,9 @@ class MainScreen(Screen[object]):
         watched = self._chosen_run()
         words = self.query_one("#summary-words", Words)
         words.text = summary(watched) if watched is not None else self._no_run()
-        self.query_one(RunCharts).show(watched)
+        overlaid = self.query_one(RunPane).overlaid(self.chosen)
+        self.query_one(RunCharts).show(watched, overlaid)
+        self.query_one(DifferenceTable).show(overlaid)
         self.query_one(CheckpointList).show(watched)
         self.query_one(RunLog).show(watched)
 
@@ -180,6 +184,11 @@ class MainScreen(Screen[object]):
     def _run_chosen(self, message: RunTable.Chosen) -> None:
         message.stop()
         self.chosen = message.path
+        self._show_run()
+
+    @on(RunPane.OverlayChanged)
+    def _overlay_changed(self, message: RunPane.OverlayChanged) -> None:
+        message.stop()
         self._show_run()
 
     @on(ExperimentList.Chosen)
@@ -265,7 +274,7 @@ class MainScreen(Screen[object]):
         if path is not None:
             self.chosen = path
             self.look(search=True)
-            self.query_one(RunTable).choose(path)
+            self.query_one(RunPane).choose(path)
 
     @work
     async def action_stop(self) -> None:

@@ -14,6 +14,7 @@ from engine.contract.events import Validated
 from tui.chart_contents import FIRST, Named, charts_of, content_of, smooths
 from tui.chart_view import View
 from tui.content import Content
+from tui.overlay import Overlaid, Overlay
 from tui.planned import Plan
 from tui.planning import Planning, Plans, planning
 from tui.run_curves import X_AXES, CurveReader, Curves, XAxis, extent, on_axis
@@ -76,6 +77,7 @@ class RunCharts(ChartGrid):
         self._reader: CurveReader | None = None
         self._shown: tuple[object, ...] | None = None
         self._view = View()
+        self._overlay = Overlay()
         self._plans = Plans()
         self._looked_at: WatchedRun | None = None  # a moment ago
 
@@ -117,10 +119,12 @@ class RunCharts(ChartGrid):
 
     # What is shown
 
-    def show(self, watched: WatchedRun | None) -> None:
-        """Bring the curves up to date: what is new is read, and nothing is done without news."""
+    def show(self, watched: WatchedRun | None, overlaid: Sequence[Overlaid] = ()) -> None:
+        """Bring the curves up to date: what is new is read, and nothing is done without news.
+        Where runs are `overlaid`, they are shown instead, the chosen one among them."""
+        others = self._overlay.read(overlaid)
         shown = None if watched is None else extent(watched.state)
-        if shown == self._shown and watched is self.watched:
+        if shown == self._shown and watched is self.watched and not others:
             return
         if (watched and watched.run.path) != (self.watched and self.watched.run.path):
             self._see(View())
@@ -170,6 +174,9 @@ class RunCharts(ChartGrid):
         if self.curves is None or self._reader is None:
             titles = {named.key: named.title for named in charts_of(None)}
             return Content(titles.get(key, key))
+        overlaid = self._overlay.content(key, axis, self.weight(key))
+        if overlaid is not None:
+            return overlaid
         run = self.watched.run.path if self.watched is not None else None
         plan, why = self._plans.of(run) if key == "lr" else (None, "")
         content = content_of(key, self._reader, self.curves, axis, self.weight(key), plan)
@@ -193,7 +200,8 @@ class RunCharts(ChartGrid):
         """Of a run that was looked at for a while, once; after a validation only where the plan
         depends on what it found."""
         watched = self.watched
-        if watched is None or "lr" not in self.charts or not self.is_on_screen:
+        seen = "lr" in self.charts and self.is_on_screen and not self._overlay.runs
+        if watched is None or not seen:
             return
         if watched is not self._looked_at:  # one goes through the list with the arrow keys
             self._looked_at = watched
