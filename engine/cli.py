@@ -191,6 +191,22 @@ def show(run: Run, runs: Runs = None, json: Json = False) -> None:
 
 
 @app.command()
+def compare(
+    run: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN …", help="Two or more, each as in `show`.")
+    ],
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Runs beside each other: how they went, and what differs in their experiments."""
+    from engine.compare import compare_runs
+    from engine.contract.run_directory import runs_root
+    from engine.contract.runs import find_run
+
+    compare_runs([find_run(reference, runs_root(runs)) for reference in run], json=json)
+
+
+@app.command()
 def hardest(
     run: Run,
     epoch: Annotated[

@@ -248,7 +248,7 @@ def _numbers(state: RunState) -> str:
     if step is None:
         return ""
     loss = "nan" if step.loss is None else f"{step.loss:.4f}"
-    rates = " ".join(f"{lr:.3g}" for lr in step.lr[:4])
+    rates = " ".join("nan" if lr is None else f"{lr:.3g}" for lr in step.lr[:4])
     left = time_left(state)
     return (
         f"loss {loss}  lr {rates}  {step.samples_per_second:.0f} samples/s"

@@ -165,22 +165,24 @@ class Recorder:
         return round(samples / elapsed, 1) if elapsed > 0 else 0.0
 
     def _write_on(self) -> None:
-        next_system = 0.0
+        next_system, process = 0.0, psutil.Process()
+        process.cpu_percent()  # from here on
         while not self._closed.wait(self._flush_seconds):
             self.flush()
             if time.monotonic() >= next_system:
-                self.write(self._system())
+                self.write(self._system(process))
                 next_system = time.monotonic() + SYSTEM_SECONDS
 
-    def _system(self) -> System:
-        memory = psutil.Process().memory_info().rss
+    def _system(self, process: psutil.Process) -> System:
+        memory, cpu = process.memory_info().rss, process.cpu_percent()
         usage = device_usage(self.device.index or 0) if self.device.type == "cuda" else None
         if usage is None:
-            return System(time=self.clock(), memory=memory)
+            return System(time=self.clock(), memory=memory, cpu=cpu)
         used, total, utilisation = usage
         return System(
             time=self.clock(),
             memory=memory,
+            cpu=cpu,
             device_memory=used,
             device_memory_total=total,
             device_utilisation=utilisation,

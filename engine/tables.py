@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.contract.backbones import BACKBONES
-from engine.contract.devices import devices
 from engine.contract.events import as_dict
 from engine.contract.follower import read_state
+from engine.contract.outcome import epochs_done
 from engine.contract.run_directory import RunDirectory, runs_root
 from engine.contract.run_state import Curve, RunState
 from engine.contract.runs import list_runs, status
@@ -25,6 +25,8 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def print_devices(*, json: bool) -> None:
+    from engine.contract.devices import devices  # NVIDIA's library: a tenth of a second
+
     rows = devices()
     if json:
         _print_json([row.as_json() for row in rows])
@@ -114,12 +116,6 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         "metrics": state.validated[-1].metrics if state.validated else {},
         "time": state.last_time,
     }
-
-
-def epochs_done(state: RunState) -> int:
-    """Whole epochs: each ends with its `validated` event."""
-    done = [event.epoch + 1 for event in state.validated if not event.requested]
-    return done[-1] if done else 0
 
 
 def print_run(run: RunDirectory, *, json: bool) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.driver import Driver
 from textual.screen import Screen
 
 from engine.contract.devices import Device, devices
@@ -17,6 +18,7 @@ from tui.acting import Acting
 from tui.launching import Engine, Launcher
 from tui.leaving import SIGNALS, Leaving
 from tui.options import Options, read_options
+from tui.pressed_motion import pressed_motion
 from tui.screens.edit import EditScreen
 from tui.screens.help import HelpDialog, keys_of
 from tui.screens.main import MainScreen
@@ -51,6 +53,9 @@ class Dashboard(App[None]):
 
     def get_default_screen(self) -> Screen[object]:
         return self.main
+
+    def get_driver_class(self) -> type[Driver]:
+        return pressed_motion(super().get_driver_class())
 
     def on_mount(self) -> None:
         if self._leaving is not None:

@@ -16,7 +16,7 @@ PATIENCE = 0.7  # seconds for the orderly way; with the terminal gone it may nev
 # The mouse, pasting, focus and the keyboard protocol as they were, lines wrapped, the alternate
 # screen left, the cursor shown.
 CLEAN = (
-    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?7h\x1b[<u"
+    "\x1b[?1000l\x1b[?1002l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?7h\x1b[<u"
     "\x1b[?1049l\x1b[?25h"
 )
 

@@ -12,6 +12,7 @@ msgspec encodes a step in about 1 µs, where json with a dict takes ten times th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -84,7 +85,7 @@ class Step(Event, frozen=True, kw_only=True, tag="step", gc=False):
     step: int
     epoch: int
     loss: float | None
-    lr: list[float]
+    lr: Sequence[float | None]
     samples_per_second: float
     non_finite: NonFinite | None = None
     skipped: str | None = None  # why the optimizer took no step
@@ -124,9 +125,11 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
 
 
 class System(Event, frozen=True, kw_only=True, tag="system"):
-    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse."""
+    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse. `cpu`:
+    the engine's own process, in per cent of one core, since the event before."""
 
     memory: int
+    cpu: float | None = None
     device_memory: int | None = None
     device_memory_total: int | None = None
     device_utilisation: int | None = None

@@ -34,6 +34,9 @@ class FakeLauncher:
     answers: dict[str, Answer] = field(default_factory=dict)  # by the command's first word
 
     async def ask(self, *arguments: str, text: str | None = None) -> Answer:
+        if arguments[0] == "lr" and text is None and "lr" not in self.answers:
+            # The charts ask for a plan of their own accord, when a run has been seen for a second.
+            return Answer(1, "", "no plan in the test")
         self.asked.append((*arguments, text))
         return self.answers.get(arguments[0], Answer(1, "", "no answer to this in the test"))
 

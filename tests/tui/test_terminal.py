@@ -22,7 +22,7 @@ from tests.training import Numbers, effective_events, only_run
 
 DASHBOARD = [sys.executable, "-c", "from tui.app import main; main()"]
 EPOCHS = 25  # of 4 steps; longer than three dashboards take to be opened and left
-LEAVES = {b"\x1b[?1049l": b"\x1b[?1049h", b"\x1b[?1003l": b"\x1b[?1003h"}  # what undoes what
+LEAVES = {b"\x1b[?1049l": b"\x1b[?1049h", b"\x1b[?1002l": b"\x1b[?1002h"}  # what undoes what
 
 
 class Terminal:

@@ -21,13 +21,16 @@ from tui.launching import Launcher
 from tui.options import Options
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
+from tui.screens.charting import serve
 from tui.screens.edit import EditScreen
 from tui.screens.starting import resume, start
 from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
+from tui.widgets.difference_table import DifferenceTable
 from tui.widgets.experiment_list import ExperimentList
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
+from tui.widgets.run_pane import RunPane
 from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
 from tui.widgets.words import Words
@@ -100,10 +103,10 @@ class MainScreen(Screen[object]):
                 yield Static("Experiments", classes="heading")
                 with Vertical(id="experiments"):
                     yield ExperimentList(self.options.folder)
-                yield Static("Runs", classes="heading")
-                yield RunTable()
+                yield RunPane()
             with Vertical(id="charts", classes="pane -shown"):
                 yield RunCharts()
+                yield DifferenceTable()
             with Vertical(id="right", classes="pane"):
                 with VerticalScroll(id="summary", can_focus=False):
                     yield Words(id="summary-words")
@@ -136,7 +139,7 @@ class MainScreen(Screen[object]):
             self._search()
         runs = self.runs.look(self.chosen, READ_SECONDS)
         self.watched = {watched.run.path: watched for watched in runs}
-        self.query_one(RunTable).show(runs)
+        self.query_one(RunPane).show(runs)
         self.query_one(TopLine).show(self.devices.known)
         self._show_run()
         for answer in self.acting.answers(runs):
@@ -152,7 +155,9 @@ class MainScreen(Screen[object]):
         watched = self._chosen_run()
         words = self.query_one("#summary-words", Words)
         words.text = summary(watched) if watched is not None else self._no_run()
-        self.query_one(RunCharts).show(watched)
+        overlaid = self.query_one(RunPane).overlaid(self.chosen)
+        self.query_one(RunCharts).show(watched, overlaid)
+        self.query_one(DifferenceTable).show(overlaid)
         self.query_one(CheckpointList).show(watched)
         self.query_one(RunLog).show(watched)
 
@@ -181,6 +186,11 @@ class MainScreen(Screen[object]):
         self.chosen = message.path
         self._show_run()
 
+    @on(RunPane.OverlayChanged)
+    def _overlay_changed(self, message: RunPane.OverlayChanged) -> None:
+        message.stop()
+        self._show_run()
+
     @on(ExperimentList.Chosen)
     def _experiment_chosen(self, message: ExperimentList.Chosen) -> None:
         message.stop()
@@ -195,6 +205,11 @@ class MainScreen(Screen[object]):
         message.stop()
         self.app.copy_to_clipboard(str(message.path))
         self.notify(str(message.path), title="copied, if your terminal allows it", timeout=10)
+
+    @on(RunCharts.Wanted)
+    def _charts_want(self, message: RunCharts.Wanted) -> None:
+        message.stop()
+        serve(self, self.launcher, message)
 
     def action_pane(self, name: str) -> None:
         """Show a pane where only one fits, and go to it."""
@@ -259,7 +274,7 @@ class MainScreen(Screen[object]):
         if path is not None:
             self.chosen = path
             self.look(search=True)
-            self.query_one(RunTable).choose(path)
+            self.query_one(RunPane).choose(path)
 
     @work
     async def action_stop(self) -> None:
