@@ -147,11 +147,8 @@ def _walk(
             return IMPOSSIBLE
         # Those that it does not matter for (ReLU) make a range of what has gaps.
         places = [place for place, node in enumerate(family) if gains[node] > 0]
-        ranged = [
-            node
-            for node in family[places[0] : places[-1] + 1]
-            if gains[node] > 0 or not gains[node]
-        ]
+        between = family[places[0] : places[-1] + 1]
+        ranged = [node for node in between if gains[node] >= 0]
         glob = min(_glob(chosen, nodes), _glob(ranged, nodes), key=len)
         taken = [node for node in family if takes(glob, node.name, tree.heads)]
         rest = [inside(node, to) if node in taken else at(node, now) for node in family]

@@ -154,11 +154,10 @@ class ModuleTree:
 
     def matching(self, word: str) -> list[Node]:
         """The modules and parameters whose name has the word in it, or that a glob names."""
-        if not word:
-            return []
-        found = (word in node.name or matches(word, node.name) for node in self.root.walk())
         return [
-            node for node, yes in zip(self.root.walk(), found, strict=True) if node.name and yes
+            node
+            for node in self.root.walk()
+            if node.name and (word in node.name or matches(word, node.name))
         ]
 
 

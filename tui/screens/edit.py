@@ -23,6 +23,7 @@ from tui.form_model import form_of
 from tui.launching import Launcher
 from tui.screens.choose import ChooseScreen
 from tui.screens.document import DocumentScreen
+from tui.screens.freezing import FREEZE, ask_freezing
 from tui.toml_blocks import EditError
 from tui.toml_edit import meant
 from tui.widgets.experiment_form import ExperimentForm
@@ -56,6 +57,7 @@ class EditScreen(DocumentScreen):
         Binding("u", "undo", show=False),
         Binding("U", "redo", show=False),
         Binding("f3", "other_side", "Form/Text"),
+        Binding("f9", "freezing", "Freezing", tooltip="The modules, with what is frozen of them"),
         Binding("f4", "problems", "Problems", show=False),
         Binding("f7", "add", "Add"),
         Binding("f8", "remove", "Remove"),
@@ -114,6 +116,18 @@ class EditScreen(DocumentScreen):
         chosen = await self.app.push_screen_wait(asked)
         if chosen is not None:
             await self._edit(lambda: self.document.set(row.path, chosen))
+
+    def on_field_row_submitted(self, message: FieldRow.Submitted) -> None:
+        message.stop()
+        if message.row.path == FREEZE:
+            self.action_freezing()
+
+    @work
+    async def action_freezing(self) -> None:
+        """The module tree, with what is frozen of it."""
+        words = await ask_freezing(self.app, self.document, self.launcher)
+        if words is not None:
+            await self._edit(lambda: self.document.set_words(FREEZE, words))
 
     def _changed(self) -> None:
         self.query_one(TomlText).show(self.document.shown)
