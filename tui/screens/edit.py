@@ -28,6 +28,7 @@ from tui.toml_blocks import EditError
 from tui.toml_edit import meant
 from tui.widgets.experiment_form import ExperimentForm
 from tui.widgets.field_row import FieldRow
+from tui.widgets.planned_lr import PlannedLr
 from tui.widgets.problem_list import ProblemList
 from tui.widgets.toml_text import TomlText
 
@@ -58,6 +59,7 @@ class EditScreen(DocumentScreen):
         Binding("U", "redo", show=False),
         Binding("f3", "other_side", "Form/Text"),
         Binding("f9", "freezing", "Freezing", tooltip="The modules, with what is frozen of them"),
+        Binding("f10", "plan", "Plan", tooltip="The planned learning rate, as one types"),
         Binding("f4", "problems", "Problems", show=False),
         Binding("f7", "add", "Add"),
         Binding("f8", "remove", "Remove"),
@@ -76,6 +78,7 @@ class EditScreen(DocumentScreen):
         with Horizontal(id="sides"):
             yield ExperimentForm()
             yield TomlText()
+        yield PlannedLr(self.launcher)
         yield ProblemList()
         yield Static("", id="help", markup=False)
         yield Footer(compact=True, show_command_palette=False)
@@ -151,6 +154,7 @@ class EditScreen(DocumentScreen):
         problems = document.problems()
         form.tell(problems if values is not None else ())
         self.query_one(ProblemList).show(problems)
+        self.query_one(PlannedLr).follow(document, problems)
         self.show_title()
         self._show_help()
 
@@ -261,6 +265,11 @@ class EditScreen(DocumentScreen):
             text.focus()
         else:
             form.focus_path(self._place)
+
+    def action_plan(self) -> None:
+        """Show the curve, go into it, hide it."""
+        if not self.query_one(PlannedLr).show_or_leave():
+            self.query_one(ExperimentForm).focus_path(self._place)
 
     def action_problems(self) -> None:
         problems = self.query_one(ProblemList)
