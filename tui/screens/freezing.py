@@ -205,10 +205,10 @@ class FreezingScreen(ModalScreen[list[str] | None]):
             patterns = await asyncio.to_thread(shortest, shown.tree, shown.frozen)
         later = begins(shown.tree, patterns, self._freezes.stages)
         self.patterns = patterns
-        if self.shown is shown:
+        if self.shown is shown and self.is_running:
             self.shown = replace(shown, later=later)
             self.tree_view.show(self.shown)
-        self._show_patterns()
+            self._show_patterns()
 
     def on_module_tree_view_toggled(self, message: ModuleTreeView.Toggled) -> None:
         message.stop()
@@ -265,6 +265,7 @@ class FreezingScreen(ModalScreen[list[str] | None]):
             word.remove_class("-shown")
             self.tree_view.focus()
         else:
+            self.workers.cancel_node(self)  # what is still asked or worked out has no use any more
             self.dismiss(None)
 
 
