@@ -150,7 +150,7 @@ def test_the_tree_opens_closes_and_says_what_becomes_of_each_module(tmp_path: Pa
         assert hands.words("layer4") == "from epoch 5"
         assert hands.words("layer1") == "frozen"
         assert hands.words("") == "partly"
-        assert hands.words("relu") == ""
+        assert hands.words("relu") == "nothing to freeze"
         await hands.go("layer4")
         await hands.press("right", "right")
         assert hands.tree.node is not None

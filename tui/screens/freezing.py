@@ -23,7 +23,7 @@ from tui.toml_document import TomlDocument
 from tui.toml_edit import toml_value
 from tui.widgets.module_tree import ModuleTreeView, Shown
 
-WARMING = "asking the engine for the modules … it is warming up: the first time takes ten seconds"
+WARMING = "the engine is warming up; the first time takes ten seconds …"
 REST_SECONDS = 0.1  # after the last toggle, before the patterns are written anew
 
 

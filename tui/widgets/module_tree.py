@@ -17,6 +17,7 @@ from tui.freeze_tree import ModuleTree, Node, short, state
 
 BOXES = {"frozen": "[x]", "part": "[-]", "trains": "[ ]", "": "   "}
 GREY = "dim"
+FEW = 6  # outermost modules: where there are no more, those inside are shown too
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Shown:
     def words(self, node: Node) -> str:
         """What becomes of it, for a person."""
         if not node.leaves:
-            return ""
+            return "nothing to freeze"
         now = state(node, self.frozen)
         epochs = {self.later.get(leaf.name) for leaf in node.leaves if leaf.name in self.frozen}
         begins = [f"from epoch {epoch}" for epoch in sorted(filter(None, epochs))]
@@ -92,6 +93,9 @@ class ModuleTreeView(ScrollView, can_focus=True):
         fresh = self.shown is None or shown.tree is not self.shown.tree
         self.shown = shown
         if fresh:
+            root = shown.tree.root
+            inner = [node for node in root.children if any(n.children for n in node.children)]
+            self._open = {"", *(node.name for node in inner if len(root.children) < FEW)}
             self._lay()
         self.refresh()
 
@@ -149,7 +153,7 @@ class ModuleTreeView(ScrollView, can_focus=True):
         text.append(f" {name}", "" if node.leaves else GREY)
         if shown.tree.is_head(node):
             text.append("  the new head", GREY)
-        elif not node.is_parameter and width >= 90:
+        elif not node.is_parameter:
             text.append(f"  {node.kind}", GREY)
         return _with_columns(text, self.columns(node), width)
 

@@ -49,9 +49,9 @@ class PlannedLr(Vertical):
         Binding("r", "run_own", "Run own code", tooltip="Draw it with one's own scheduler's code"),
     ]
 
-    def __init__(self, launcher: Launcher, *, ascii: bool = False) -> None:
+    def __init__(self, launcher: Launcher) -> None:
         super().__init__()
-        self.chart = Chart(ascii=ascii, id="plan")
+        self.chart = Chart(id="plan")
         self.chart.content = Content("Planned learning rate")
         self._launcher = launcher
         self.axis: PlanAxis = "step"
@@ -183,10 +183,10 @@ class PlannedLr(Vertical):
     def _lay_members(self) -> None:
         plan, chart = self.plan, self.chart
         members = self.query_one("#members", Static)
-        members.display = plan is not None and self.size.height >= 8
+        room = min(ROWS, self.size.height - 9)
+        members.display = plan is not None and room >= min(2, len(plan.members))
         if plan is None or not members.display:
             return
-        room = min(ROWS, max(1, self.size.height - 9))
         rows = member_rows(
             plan,
             windows(self._values, plan.steps_per_epoch),
@@ -254,7 +254,7 @@ def _data_trouble(answer: Answer) -> str:
 def _why(answer: Answer) -> str:
     outcome = read_outcome(answer)
     told = [f"{error.key}: {error.message}" for error in outcome.errors]
-    return told[0] if told else outcome.words.splitlines()[-1]
+    return [*told, *outcome.words.splitlines()[-1:], "the engine can't say"][0]
 
 
 def _warnings(answer: Answer) -> str:
