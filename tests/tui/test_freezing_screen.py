@@ -220,8 +220,14 @@ def test_a_pattern_that_matches_nothing_is_told_and_goes(tmp_path: Path) -> None
 
 
 def test_what_is_wrong_with_the_file_is_told_in_words(tmp_path: Path) -> None:
-    problem = {"message": '"resnet81" is not a torchvision model', "key": "model.backbone",
-               "hint": "did you mean resnet18?", "severity": "error", "file": None, "line": 3}  # fmt: skip
+    problem = {
+        "message": '"resnet81" is not a torchvision model',
+        "key": "model.backbone",
+        "hint": "did you mean resnet18?",
+        "severity": "error",
+        "file": None,
+        "line": 3,
+    }
     answer = Answer(2, json.dumps({"problems": [problem]}), "")
 
     async def does(hands: Hands) -> None:

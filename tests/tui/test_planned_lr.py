@@ -1,4 +1,4 @@
-"""The planned learning rate beside the form: asked as one types, never unasked for one's own code."""
+"""The planned learning rate beside the form, asked for as one types; own code only when told."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from textual.widgets import Footer, Input, Static
 
 from engine.contract.backbones import BACKBONES
 from tui.freeze_patterns import shortest
+from tui.freeze_section import Freezes
 from tui.freeze_tree import ModuleTree, all_but_heads, begins, share, toggled
 from tui.launching import Launcher, read_outcome
 from tui.toml_document import TomlDocument
@@ -25,36 +26,6 @@ from tui.widgets.module_tree import ModuleTreeView, Shown
 
 WARMING = "the engine is warming up; the first time takes ten seconds …"
 REST_SECONDS = 0.1  # after the last toggle, before the patterns are written anew
-
-
-@dataclass(frozen=True)
-class Freezes:
-    """What `[model]` says of freezing; what is not as it must be is left out."""
-
-    backbone: str
-    patterns: list[str]
-    freeze_norm: bool
-    stages: list[tuple[int, list[str]]]
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Freezes:
-        model = values.get("model")
-        model = model if isinstance(model, dict) else {}
-        stages = model.get("unfreeze", [])
-        return cls(
-            backbone=str(model.get("backbone", "")),
-            patterns=_words(model.get("freeze")),
-            freeze_norm=model.get("freeze_norm") is not False,
-            stages=[
-                (stage["epoch"], _words(stage.get("layers")))
-                for stage in (stages if isinstance(stages, list) else [])
-                if isinstance(stage, dict) and isinstance(stage.get("epoch"), int)
-            ],
-        )
-
-
-def _words(value: Any) -> list[str]:
-    return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
 
 
 class FreezingScreen(ModalScreen[list[str] | None]):
