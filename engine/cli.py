@@ -133,14 +133,20 @@ def lr(
     metric: Annotated[
         str | None, typer.Option(metavar='"1.0,0.9,…"', help="What a plateau sees, an epoch each.")
     ] = None,
+    most_points: Annotated[
+        int | None,
+        typer.Option(min=2, help="With --json: only about so many, those that draw the curve."),
+    ] = None,
     stdin: Stdin = False,
     json: Json = False,
 ) -> None:
     """The planned learning rate of every group for every step."""
     from engine.lr import lr_of_file
 
-    code = lr_of_file(file, set_, steps_per_epoch, metric, given(stdin), json=json)
-    raise typer.Exit(code)
+    text = given(stdin)
+    raise typer.Exit(
+        lr_of_file(file, set_, steps_per_epoch, metric, text, json=json, most_points=most_points)
+    )
 
 
 @app.command()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.contract.telling import telling
 from tui.series import Floats
 
 MOST = 20_000  # points that are kept of a group: many for each column of any screen
@@ -79,7 +79,7 @@ def decode(json: bytes | str, most: int = MOST) -> Plan:
     step = np.array([point.step for point in printed.points], dtype=np.float64)
     # None is NaN as a float.
     rates = np.array([point.lr for point in printed.points], dtype=np.float64).reshape(-1, groups)
-    kept = _telling(rates, most)
+    kept = telling(rates, most)
     return Plan(
         groups=printed.groups,
         steps_per_epoch=printed.steps_per_epoch,
@@ -88,22 +88,3 @@ def decode(json: bytes | str, most: int = MOST) -> Plan:
         step=step[kept],
         lr=[np.ascontiguousarray(rates[kept, group]) for group in range(groups)],
     )
-
-
-def _telling(rates: Floats, most: int) -> NDArray[np.int64]:
-    """The points that make the picture: the ends of constant stretches, and of more than `most`
-    the first, last, lowest and highest of each of so many pieces."""
-    if not len(rates):
-        return np.zeros(0, np.int64)
-    same = ((rates[1:] == rates[:-1]) | np.isnan(rates[1:]) & np.isnan(rates[:-1])).all(1)
-    inner = np.concatenate([[False], same[:-1] & same[1:], [False]])[: len(rates)]
-    kept = np.flatnonzero(~inner)
-    if len(kept) <= most:
-        return kept
-    groups = rates.shape[1]
-    pieces = np.array_split(kept, max(1, most // (2 + 2 * groups)))
-    found = [index for piece in pieces for index in (piece[0], piece[-1])]
-    for piece in pieces:
-        some = np.nan_to_num(rates[piece])
-        found += [*piece[some.argmin(0)], *piece[some.argmax(0)]]
-    return np.unique(found)

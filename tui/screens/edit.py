@@ -23,10 +23,12 @@ from tui.form_model import form_of
 from tui.launching import Launcher
 from tui.screens.choose import ChooseScreen
 from tui.screens.document import DocumentScreen
+from tui.screens.freezing import FREEZE, ask_freezing
 from tui.toml_blocks import EditError
 from tui.toml_edit import meant
 from tui.widgets.experiment_form import ExperimentForm
 from tui.widgets.field_row import FieldRow
+from tui.widgets.planned_lr import PlannedLr
 from tui.widgets.problem_list import ProblemList
 from tui.widgets.toml_text import TomlText
 
@@ -56,6 +58,8 @@ class EditScreen(DocumentScreen):
         Binding("u", "undo", show=False),
         Binding("U", "redo", show=False),
         Binding("f3", "other_side", "Form/Text"),
+        Binding("f9", "freezing", "Freezing", tooltip="The modules, with what is frozen of them"),
+        Binding("f10", "plan", "Plan", tooltip="The planned learning rate, as one types"),
         Binding("f4", "problems", "Problems", show=False),
         Binding("f7", "add", "Add"),
         Binding("f8", "remove", "Remove"),
@@ -74,6 +78,7 @@ class EditScreen(DocumentScreen):
         with Horizontal(id="sides"):
             yield ExperimentForm()
             yield TomlText()
+        yield PlannedLr(self.launcher)
         yield ProblemList()
         yield Static("", id="help", markup=False)
         yield Footer(compact=True, show_command_palette=False)
@@ -115,6 +120,18 @@ class EditScreen(DocumentScreen):
         if chosen is not None:
             await self._edit(lambda: self.document.set(row.path, chosen))
 
+    def on_field_row_submitted(self, message: FieldRow.Submitted) -> None:
+        message.stop()
+        if message.row.path == FREEZE:
+            self.action_freezing()
+
+    @work
+    async def action_freezing(self) -> None:
+        """The module tree, with what is frozen of it."""
+        words = await ask_freezing(self.app, self.document, self.launcher)
+        if words is not None:
+            await self._edit(lambda: self.document.set_words(FREEZE, words))
+
     def _changed(self) -> None:
         self.query_one(TomlText).show(self.document.shown)
         self.show_title()
@@ -137,6 +154,7 @@ class EditScreen(DocumentScreen):
         problems = document.problems()
         form.tell(problems if values is not None else ())
         self.query_one(ProblemList).show(problems)
+        self.query_one(PlannedLr).follow(document, problems)
         self.show_title()
         self._show_help()
 
@@ -247,6 +265,11 @@ class EditScreen(DocumentScreen):
             text.focus()
         else:
             form.focus_path(self._place)
+
+    def action_plan(self) -> None:
+        """Show the curve, go into it, hide it."""
+        if not self.query_one(PlannedLr).show_or_leave():
+            self.query_one(ExperimentForm).focus_path(self._place)
 
     def action_problems(self) -> None:
         problems = self.query_one(ProblemList)

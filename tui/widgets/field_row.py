@@ -69,6 +69,13 @@ class FieldRow(Horizontal):
             super().__init__()
             self.row = row
 
+    class Submitted(Message):
+        """Enter was pressed in what is typed."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
     def __init__(self, row: Row, depth: int = 0) -> None:
         super().__init__()
         self._indent = 2 + 2 * depth
@@ -124,6 +131,10 @@ class FieldRow(Horizontal):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self._edited(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Submitted(self.row))
 
     def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
         event.stop()
