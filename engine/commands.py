@@ -18,7 +18,7 @@ from engine.contract.run_directory import RunDirectory, create, runs_root
 from engine.contract.runs import find_run, last_word, status
 from engine.contract.toml_file import ExperimentFile, read, resolved_text
 from engine.display import Display, JsonLines, Screen, ending, follow, watching
-from engine.launch import detach, end_now, stop
+from engine.launch import Begin, detach, end_now, spawn, stop
 from engine.printing import print_problems
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Launch:
     """How an engine is started. `into`: the directory that a detaching parent has made; `refetch`:
-    damaged weights are downloaded again."""
+    damaged weights are downloaded again; `begin`: how one that is to be detached is started."""
 
     runs: Path | None
     detach: bool
@@ -37,6 +37,7 @@ class Launch:
     debug: bool
     into: Path | None
     refetch: bool = False
+    begin: Begin | None = None
 
 
 def find(reference: str, runs: Path | None) -> RunDirectory:
@@ -71,7 +72,7 @@ def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch
     arguments += ["--refetch"] if launch.refetch else []
     if earlier is not None:
         arguments += ["--resume", str(earlier.path)]
-    pid = detach(run, arguments, new=earlier is None)
+    pid = detach(run, arguments, launch.begin or spawn, new=earlier is None)
     if launch.json:
         print(json_module.dumps({"run": run.id, "path": str(run.path), "pid": pid}))
     else:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import IO, Literal, Protocol
 
 from engine.contract.control import ask
 from engine.contract.events import RequestDone, RunFailed, RunResumed, RunStarted
@@ -18,10 +18,34 @@ from engine.contract.problems import InputError, Problem, RunError
 from engine.contract.run_directory import RunDirectory
 from engine.contract.runs import Status, status
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.05
 
 
-def detach(run: RunDirectory, arguments: list[str], *, new: bool) -> int:
+class Begun(Protocol):
+    """An engine that was started, as subprocess.Popen has it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+
+# What starts `ptrain ARGUMENTS` in a session of its own, printing to a log.
+Begin = Callable[[list[str], IO[bytes]], Begun]
+
+
+def spawn(arguments: list[str], log: IO[bytes]) -> Begun:
+    """A process that imports torch for itself: seconds."""
+    return subprocess.Popen(
+        # -P: people have files named engine.py and tui.py, and must not have them imported.
+        [sys.executable, "-P", "-m", "engine.cli", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def detach(run: RunDirectory, arguments: list[str], begin: Begin, *, new: bool) -> int:
     """Start `ptrain ARGUMENTS` so that it outlives the terminal; gives its process id.
 
     Waits until the training has begun, so that whatever stands in its way is told here. Raises
@@ -32,14 +56,7 @@ def detach(run: RunDirectory, arguments: list[str], *, new: bool) -> int:
         continue
     with run.console.open("ab") as log:
         heard = log.tell()
-        # -P: people have files named engine.py and tui.py, and must not have them imported.
-        engine = subprocess.Popen(
-            [sys.executable, "-P", "-m", "engine.cli", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        engine = begin(arguments, log)
     # In its name, so that the run is seen to be alive while torch is still being imported.
     run.hand_to(engine.pid)
     while True:
