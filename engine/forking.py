@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, NoReturn
 
 from engine import cli
@@ -43,8 +44,9 @@ def safe() -> bool:
     if not pid:
         os._exit(0)
     os.waitpid(pid, 0)
-    threads = len(os.listdir("/proc/self/task"))
-    return threads == threading.active_count() == 1 and not torch.cuda.is_initialized()
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    touched: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return threads == threading.active_count() == 1 and not touched
 
 
 def command(
@@ -69,7 +71,7 @@ def command(
 
 def engine(arguments: list[str], log: IO[bytes]) -> Forked:
     """As engine.launch.spawn does it, from a child that is warm."""
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         return _forked(lambda: cli.command(arguments), arguments, (nothing, log, log))
 
 
@@ -80,9 +82,9 @@ def _forked(
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
-    if pid:
-        return Forked(pid)
-    _child(run, arguments, streams)
+    if not pid:
+        _child(run, arguments, streams)
+    return Forked(pid)
 
 
 def _child(
@@ -107,7 +109,7 @@ def _child(
     finally:
         with suppress(BaseException):
             atexit._run_exitfuncs()  # those of people's own code among them
-        for stream in (sys.stdout, sys.stderr):
+        for printed in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
-                stream.flush()
+                printed.flush()
         os._exit(code)

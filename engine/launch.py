@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, Literal, Protocol
 
 from engine.contract.control import ask
 from engine.contract.events import RequestDone, RunFailed, RunResumed, RunStarted
 from engine.contract.follower import Follower
 from engine.contract.problems import InputError, Problem, RunError
-from engine.contract.run_directory import RunDirectory
+from engine.contract.run_directory import RunDirectory, write_atomically
 from engine.contract.runs import Status, status
 
 LOOK_SECONDS = 0.05
+TOLD = ".problems.json"  # in the run directory, from an engine's beginning until it is read
 
 
 class Begun(Protocol):
@@ -45,8 +47,11 @@ def spawn(arguments: list[str], log: IO[bytes]) -> Begun:
     )
 
 
-def detach(run: RunDirectory, arguments: list[str], begin: Begin, *, new: bool) -> int:
-    """Start `ptrain ARGUMENTS` so that it outlives the terminal; gives its process id.
+def detach(
+    run: RunDirectory, arguments: list[str], begin: Begin, *, new: bool
+) -> tuple[int, list[Problem]]:
+    """Start `ptrain ARGUMENTS` so that it outlives the terminal; gives its process id and what it
+    warns of.
 
     Waits until the training has begun, so that whatever stands in its way is told here. Raises
     InputError or RunError with the engine's own words; a new run's directory is then removed.
@@ -54,6 +59,7 @@ def detach(run: RunDirectory, arguments: list[str], begin: Begin, *, new: bool) 
     followed = Follower(run.events)
     for _ in followed.lines():  # what was before a resume
         continue
+    _told(run)
     with run.console.open("ab") as log:
         heard = log.tell()
         engine = begin(arguments, log)
@@ -63,7 +69,7 @@ def detach(run: RunDirectory, arguments: list[str], begin: Begin, *, new: bool) 
         code = engine.poll()
         for event in followed.events():
             if isinstance(event, RunStarted | RunResumed):
-                return engine.pid
+                return engine.pid, _told(run)
             if isinstance(event, RunFailed):
                 raise RunError(event.error, event.remedy)
         if code is not None:
@@ -76,11 +82,28 @@ def _stillborn(run: RunDirectory, heard: int, code: int, new: bool) -> Exception
     with run.console.open("rb") as log:
         log.seek(heard)
         words = log.read().decode(errors="replace").strip()
+    problems = _told(run)
     if new:
         discard(run)
     if code == InputError.exit_code:
-        return InputError(Problem(words))
+        return InputError(*(problems or [Problem(words)]))
     return RunError(f"the engine ended with code {code} before it began to train", words)
+
+
+def tell(run: RunDirectory, problems: Iterable[Problem]) -> None:
+    """What whoever detached this engine is to say: console.log is for people."""
+    told = json.dumps([problem.as_json() for problem in problems])
+    write_atomically(run.path / TOLD, told.encode())
+
+
+def _told(run: RunDirectory) -> list[Problem]:
+    """It is told once."""
+    try:
+        told = json.loads((run.path / TOLD).read_bytes())
+    except FileNotFoundError:
+        return []
+    (run.path / TOLD).unlink()
+    return [Problem.from_json(problem) for problem in told]
 
 
 def discard(run: RunDirectory) -> None:

@@ -176,7 +176,7 @@ class Workbench:
             with TemporaryFile() as given:
                 given.write((request.text or "").encode())
                 given.seek(0)
-                out, err = TemporaryFile(), TemporaryFile()
+                out, err = TemporaryFile(), TemporaryFile()  # noqa: SIM115 -- until it has ended
                 process = self._process(request.arguments, given, out, err)
             self._children[request.id] = Child(request, process, out, err)
 

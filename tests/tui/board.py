@@ -27,19 +27,20 @@ EXPERIMENT = '[data]\n[model]\nbackbone = "resnet18"\n[train]\nepochs = 3\n'
 class FakeLauncher:
     """Says what it is told to, and remembers what it was asked."""
 
-    checked: Outcome = field(default_factory=Outcome)
     started: Outcome = field(default_factory=Outcome)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     begin: Callable[[], Outcome] | None = None
     answers: dict[str, Answer] = field(default_factory=dict)  # by the command's first word
 
+    def warm_up(self, doing: Callable[[str], None], gone: Callable[[str], None]) -> None:
+        self.doing, self.gone = doing, gone
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
     async def ask(self, *arguments: str, text: str | None = None) -> Answer:
         self.asked.append((*arguments, text))
         return self.answers.get(arguments[0], Answer(1, "", "no answer to this in the test"))
-
-    async def check(self, file: Path, device: str | None) -> Outcome:
-        self.asked.append(("check", file.name, device))
-        return self.checked
 
     async def start(self, file: Path, device: str | None, runs: Path) -> Outcome:
         self.asked.append(("start", file.name, device, runs))
