@@ -40,7 +40,7 @@ class Line:
     """One process, from its start to its end: JSON objects to it and from it. It ends when its
     standard input is closed, so also when the dashboard is killed.
 
-    Nothing here waits: a pipe that is full is written to when it has room.
+    A pipe that is full is written to when it has room: nothing waits for it. Raises OSError.
     """
 
     def __init__(
@@ -51,13 +51,17 @@ class Line:
     ) -> None:
         self._heard, self._ended = heard, ended
         self._errors = TemporaryFile()  # noqa: SIM115 -- as long as the process
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            start_new_session=True,
-        )
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,
+            )
+        except OSError:
+            self._errors.close()
+            raise
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._to, self._from = self.process.stdin.fileno(), self.process.stdout.fileno()
@@ -104,6 +108,8 @@ class Line:
             self._errors.seek(0)
             words = self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
             self.close()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1.0)  # it has closed its end, so it is ending
             self._ended(words[:REASON])
 
 

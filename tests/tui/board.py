@@ -31,12 +31,15 @@ class FakeLauncher:
     asked: list[tuple[object, ...]] = field(default_factory=list)
     begin: Callable[[], Outcome] | None = None
     answers: dict[str, Answer] = field(default_factory=dict)  # by the command's first word
+    doing: Callable[[str], None] | None = None
+    gone: Callable[[str], None] | None = None
+    closed: bool = False
 
     def warm_up(self, doing: Callable[[str], None], gone: Callable[[str], None]) -> None:
         self.doing, self.gone = doing, gone
 
     def close(self) -> None:
-        """There is nothing to close."""
+        self.closed = True
 
     async def ask(self, *arguments: str, text: str | None = None) -> Answer:
         self.asked.append((*arguments, text))
