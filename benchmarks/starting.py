@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from engine.contract.events import Step
@@ -58,17 +60,65 @@ async def first_step(engine: Engine, file: Path, runs: Path) -> float:
         await asyncio.sleep(0.01)
 
 
-async def asked(engine: Engine, *arguments: str) -> float:
+async def asked(engine: Engine, arguments: Sequence[str]) -> float:
     begun = time.perf_counter()
     answer = await engine.ask(*arguments)
     assert answer.code == 0, answer.err
     return time.perf_counter() - begun
 
 
-async def data(file: Path) -> float:
-    import sys
+def data(file: Path) -> float:
+    command = [sys.executable, "-P", "-c", DATA, str(file)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-c", DATA, str(file), stdout=asyncio.subprocess.PIPE
-    )
-    return float(json.loads((await process.communicate())[0]))
+
+async def warmed(workbench: Workbench) -> float:
+    """Seconds until it is ready."""
+    begun = time.perf_counter()
+    workbench.warm_up(lambda _: None, lambda why: sys.exit(f"no workbench: {why}"))
+    while not workbench.ready:
+        await asyncio.sleep(0.01)
+    return time.perf_counter() - begun
+
+
+async def measure(file: Path, runs: Path, repeats: int) -> dict[str, tuple[list[float], ...]]:
+    """Seconds, cold and warm, in turn."""
+    workbench = Workbench()
+    print(f"the workbench is ready after {await warmed(workbench):.1f} s")
+    engines = Engine(), Engine(workbench)
+    ways: dict[str, Callable[[Engine], Awaitable[float]]] = {
+        "run: to its first step": lambda engine: first_step(engine, file, runs),
+        **{
+            f"{words[0]}": partial(asked, arguments=(*words, "--json"))
+            for words in (("check", str(file)), ("layers", str(file)), ("lr", str(file)))
+        },
+    }
+    times: dict[str, tuple[list[float], ...]] = {name: ([], []) for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            for engine, taken in zip(engines, times[name], strict=True):
+                taken.append(await way(engine))
+    workbench.close()
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, default=DIGITS)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as runs:
+        times = asyncio.run(measure(options.file, Path(runs), options.repeats))
+    needed = statistics.median(data(options.file) for _ in range(options.repeats))
+    print(f"{options.file.name}; medians of {options.repeats}, in seconds")
+    print(f"{'':28}{'cold':>8}{'warm':>8}{'ratio':>8}")
+    for name, taken in times.items():
+        cold, warm = map(statistics.median, taken)
+        print(f"{name:28}{cold:8.2f}{warm:8.2f}{cold / warm:8.1f}")
+    print(f"{'  of which parts and data':28}{needed:8.2f}{needed:8.2f}")
+    beyond = statistics.median(times["run: to its first step"][1]) - needed
+    print(f"{'  warm, beyond these':28}{'':8}{beyond:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
