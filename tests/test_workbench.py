@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from engine.contract.run_directory import RunDirectory, create
 from engine.contract.runs import status
@@ -196,3 +197,28 @@ def test_a_torch_that_can_not_be_imported_is_told_by_its_end() -> None:
         assert process.stderr is not None
         assert process.stderr.read().strip().endswith("import of torch halted; None in sys.modules")
     assert process.returncode == 1
+
+
+SAFE = """
+import threading, torch
+from engine.forking import safe
+print(safe())
+end = threading.Event()
+thread = threading.Thread(target=end.wait)
+thread.start()
+print(safe())
+end.set()
+thread.join()
+print(safe())
+getattr(torch._C, "_cuda_getDeviceCount", lambda: None)()
+print(safe())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks are for Linux alone")
+def test_forks_are_left_where_a_thread_is_running_or_the_gpus_driver_was_asked() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", SAFE], capture_output=True, text=True, env=environment()
+    )
+    without = str(torch.version.cuda is None)  # a build of torch that has no driver to ask
+    assert done.stdout.split() == ["True", "False", "True", without], done.stderr
