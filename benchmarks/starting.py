@@ -81,8 +81,10 @@ async def warmed(workbench: Workbench) -> float:
     return time.perf_counter() - begun
 
 
-async def measure(file: Path, runs: Path, repeats: int) -> dict[str, tuple[list[float], ...]]:
-    """Seconds, cold and warm, in turn."""
+async def measure(
+    file: Path, runs: Path, repeats: int
+) -> tuple[dict[str, tuple[list[float], ...]], list[float]]:
+    """Seconds, cold and warm, and of parts and data alone, all in turn."""
     workbench = Workbench()
     print(f"the workbench is ready after {await warmed(workbench):.1f} s")
     engines = Engine(), Engine(workbench)
@@ -94,12 +96,14 @@ async def measure(file: Path, runs: Path, repeats: int) -> dict[str, tuple[list[
         },
     }
     times: dict[str, tuple[list[float], ...]] = {name: ([], []) for name in ways}
+    datas = []
     for _ in range(repeats):
+        datas.append(data(file))
         for name, way in ways.items():
             for engine, taken in zip(engines, times[name], strict=True):
                 taken.append(await way(engine))
     workbench.close()
-    return times
+    return times, datas
 
 
 def main() -> None:
@@ -108,8 +112,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as runs:
-        times = asyncio.run(measure(options.file, Path(runs), options.repeats))
-    needed = statistics.median(data(options.file) for _ in range(options.repeats))
+        times, datas = asyncio.run(measure(options.file, Path(runs), options.repeats))
+    needed = statistics.median(datas)
     print(f"{options.file.name}; medians of {options.repeats}, in seconds")
     print(f"{'':28}{'cold':>8}{'warm':>8}{'ratio':>8}")
     for name, taken in times.items():
