@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +23,9 @@ from engine.contract.problems import (
     Problem,
     PtrainError,
 )
+
+if TYPE_CHECKING:
+    from engine.launch import Begin
 
 app = typer.Typer(
     name="ptrain",
@@ -66,6 +69,7 @@ Hidden = Annotated[Path | None, typer.Option("--into", hidden=True)]
 
 @app.command()
 def run(
+    context: typer.Context,
     file: File,
     device: Device = None,
     set_: Set = [],  # noqa: B006 -- typer reads the default, nothing changes it
@@ -81,13 +85,14 @@ def run(
     from engine.commands import Launch, find, train_file
 
     overrides = [*set_, *([f"train.device={device}"] if device else [])]
-    launch = Launch(runs, detach, json, debug, into, refetch)
+    launch = Launch(runs, detach, json, debug, into, refetch, begin=context.obj)
     earlier = find(resume, runs) if resume else None
     raise typer.Exit(train_file(file.absolute(), overrides, earlier, launch))
 
 
 @app.command()
 def resume(
+    context: typer.Context,
     run: Run,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Train to this many epochs in all.")
@@ -104,7 +109,7 @@ def resume(
 
     overrides = [f"train.epochs={epochs}"] if epochs else []
     overrides += [f"train.device={device}"] if device else []
-    launch = Launch(runs=runs, detach=detach, json=json, debug=debug, into=into)
+    launch = Launch(runs, detach, json, debug, into, begin=context.obj)
     earlier = find(run, runs)
     raise typer.Exit(train_file(earlier.experiment, overrides, earlier, launch))
 
@@ -307,10 +312,15 @@ def print_line(values: dict[str, Any], *, json: bool) -> None:
 
 
 def main() -> None:
-    """The console script. Every error that is a person's to mend is told without a traceback."""
-    arguments = sys.argv[1:]
+    """The console script."""
+    sys.exit(command(sys.argv[1:]))
+
+
+def command(arguments: list[str], begin: Begin | None = None) -> int:
+    """Run one; gives its exit code. Every error that is a person's to mend is told without a
+    traceback. `begin`: how an engine is started that is to be detached."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False, obj=begin)
     except PtrainError as error:
         if "--debug" in arguments:
             raise
@@ -325,7 +335,7 @@ def main() -> None:
         code = EXIT_INTERRUPTED
     except Exception as error:
         code = _usage(error)
-    sys.exit(code or 0)
+    return code or 0
 
 
 def _tell(error: PtrainError, *, json: bool) -> int:

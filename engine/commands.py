@@ -18,18 +18,17 @@ from engine.contract.run_directory import RunDirectory, create, runs_root
 from engine.contract.runs import find_run, last_word, status
 from engine.contract.toml_file import ExperimentFile, read, resolved_text
 from engine.display import Display, JsonLines, Screen, ending, follow, watching
-from engine.launch import detach, end_now, stop
+from engine.launch import Begin, detach, end_now, spawn, stop, tell
 from engine.printing import print_problems
 
 if TYPE_CHECKING:
-    from engine.build import Parts
     from engine.control import Control
 
 
 @dataclass(frozen=True)
 class Launch:
     """How an engine is started. `into`: the directory that a detaching parent has made; `refetch`:
-    damaged weights are downloaded again."""
+    damaged weights are downloaded again; `begin`: how one that is to be detached is started."""
 
     runs: Path | None
     detach: bool
@@ -37,6 +36,7 @@ class Launch:
     debug: bool
     into: Path | None
     refetch: bool = False
+    begin: Begin | None = None
 
 
 def find(reference: str, runs: Path | None) -> RunDirectory:
@@ -71,10 +71,13 @@ def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch
     arguments += ["--refetch"] if launch.refetch else []
     if earlier is not None:
         arguments += ["--resume", str(earlier.path)]
-    pid = detach(run, arguments, new=earlier is None)
+    pid, warnings = detach(run, arguments, launch.begin or spawn, new=earlier is None)
     if launch.json:
-        print(json_module.dumps({"run": run.id, "path": str(run.path), "pid": pid}))
+        told = [problem.as_json() for problem in warnings]
+        begun = {"run": run.id, "path": str(run.path), "pid": pid, "problems": told}
+        print(json_module.dumps(begun))
     else:
+        print_problems(warnings, json=False)
         print(run.id)
         print(f"`ptrain follow {run.id}` shows it; it is in {run.path}", file=sys.stderr)
     return EXIT_FINISHED
@@ -87,38 +90,30 @@ def _create(file: ExperimentFile, launch: Launch) -> RunDirectory:
 
 def _engine(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:
     """The engine itself, in this process."""
-    return _begin(file, launch) if earlier is None else _go_on(earlier, file, launch)
+    try:
+        return _begin(file, launch) if earlier is None else _go_on(earlier, file, launch)
+    except InputError as error:
+        if launch.into:
+            tell(RunDirectory(launch.into), error.problems)
+        raise
 
 
 def _begin(file: ExperimentFile, launch: Launch) -> int:
     """Built before there is a directory: a run that can't begin leaves none behind."""
     from engine import run as engine
+    from engine.check import checked
     from engine.control import Control
 
-    parts = _checked(engine.build_located(file, refetch=launch.refetch), file)
+    parts = checked(file, refetch=launch.refetch)
     try:
         run = RunDirectory(launch.into) if launch.into else _create(file, launch)
     except InputError:
         parts.data.close()
         raise
+    if launch.into:
+        tell(run, parts.warnings)
     control = Control(run)
     return _shown(run, control, launch, lambda: engine.start(run, parts, control), resumed=False)
-
-
-def _checked(parts: Parts, file: ExperimentFile) -> Parts:
-    """As `ptrain check`, with the batch that training then begins with. Warnings become the run's;
-    raises InputError with everything found where there is an error."""
-    from engine.check import check_parts
-
-    try:
-        found = file.locate(check_parts(parts))
-        if any(problem.severity == "error" for problem in found):
-            raise InputError(*found, *parts.warnings)
-    except BaseException:
-        parts.data.close()
-        raise
-    parts.warnings += found
-    return parts
 
 
 def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:

@@ -22,6 +22,7 @@ from tui.pressed_motion import pressed_motion
 from tui.screens.edit import EditScreen
 from tui.screens.help import HelpDialog, keys_of
 from tui.screens.main import MainScreen
+from tui.workbench import Workbench
 
 
 class Dashboard(App[None]):
@@ -49,7 +50,8 @@ class Dashboard(App[None]):
         super().__init__()
         self.animation_level = "none"  # over SSH each frame of one is traffic
         self._leaving = leaving
-        self.main = MainScreen(options, launcher or Engine(), acting or Acting(), devices)
+        engine = Engine(Workbench() if options.workbench else None)
+        self.main = MainScreen(options, launcher or engine, acting or Acting(), devices)
 
     def get_default_screen(self) -> Screen[object]:
         return self.main
@@ -62,6 +64,9 @@ class Dashboard(App[None]):
             loop = asyncio.get_running_loop()
             for number in SIGNALS:
                 loop.add_signal_handler(number, self._leaving.leave, number, self.leave)
+
+    def on_unmount(self) -> None:
+        self.main.launcher.close()
 
     def leave(self, code: int) -> None:
         """A signal ends it: nobody can be asked, and nothing is lost."""

@@ -17,6 +17,7 @@ class Options:
     runs: Path
     read_only: bool = False
     mouse: bool = True
+    workbench: bool = True
 
 
 def read_options(arguments: Sequence[str]) -> Options:
@@ -45,12 +46,18 @@ def read_options(arguments: Sequence[str]) -> Options:
         "--read-only", action="store_true", help="look only: start, ask and stop nothing"
     )
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    parser.add_argument(
+        "--no-workbench",
+        action="store_true",
+        help="keep no process with torch imported (500 MB): questions and starts take seconds",
+    )
     given = parser.parse_args(arguments)
     return Options(
         folder=given.folder.absolute(),
         runs=_runs(given.runs, given.folder).absolute(),
         read_only=given.read_only,
         mouse=not given.no_mouse,
+        workbench=not given.no_workbench,
     )
 
 

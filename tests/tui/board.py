@@ -27,11 +27,19 @@ EXPERIMENT = '[data]\n[model]\nbackbone = "resnet18"\n[train]\nepochs = 3\n'
 class FakeLauncher:
     """Says what it is told to, and remembers what it was asked."""
 
-    checked: Outcome = field(default_factory=Outcome)
     started: Outcome = field(default_factory=Outcome)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     begin: Callable[[], Outcome] | None = None
     answers: dict[str, Answer] = field(default_factory=dict)  # by the command's first word
+    doing: Callable[[str], None] | None = None
+    gone: Callable[[str], None] | None = None
+    closed: bool = False
+
+    def warm_up(self, doing: Callable[[str], None], gone: Callable[[str], None]) -> None:
+        self.doing, self.gone = doing, gone
+
+    def close(self) -> None:
+        self.closed = True
 
     async def ask(self, *arguments: str, text: str | None = None) -> Answer:
         if arguments[0] == "lr" and text is None and "lr" not in self.answers:
@@ -39,10 +47,6 @@ class FakeLauncher:
             return Answer(1, "", "no plan in the test")
         self.asked.append((*arguments, text))
         return self.answers.get(arguments[0], Answer(1, "", "no answer to this in the test"))
-
-    async def check(self, file: Path, device: str | None) -> Outcome:
-        self.asked.append(("check", file.name, device))
-        return self.checked
 
     async def start(self, file: Path, device: str | None, runs: Path) -> Outcome:
         self.asked.append(("start", file.name, device, runs))

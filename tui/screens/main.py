@@ -23,7 +23,7 @@ from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
 from tui.screens.charting import serve
 from tui.screens.edit import EditScreen
-from tui.screens.starting import resume, start
+from tui.screens.starting import resume, start, warm_up
 from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.difference_table import DifferenceTable
@@ -122,6 +122,8 @@ class MainScreen(Screen[object]):
         self.action_pane("left")
         if self.options.read_only:
             self.query_one(TopLine).say("read-only", "read-only")
+        else:
+            self.call_after_refresh(warm_up, self, self.launcher)
         self.look()
         if not self.watched:
             self.query_one(ExperimentList).focus()

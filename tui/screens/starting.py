@@ -1,4 +1,4 @@
-"""From an experiment to a run that is under way: device, check, start. And going on with one."""
+"""From an experiment to a run that is under way: device, start. And going on with one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ from tui.screens.problems import ProblemsDialog
 from tui.widgets.top_line import TopLine, long
 
 OWN = "as the file says"  # the id of the choice that overrides nothing
+
+
+def warm_up(screen: Screen[object], launcher: Launcher) -> None:
+    """So that questions are answered, and runs started, at once."""
+    top, who = screen.query_one(TopLine), object()
+
+    def gone(words: str) -> None:
+        title = "without a warm torch: questions and starts take seconds"
+        screen.notify(words or "its process was killed", title=title, severity="warning")
+
+    launcher.warm_up(lambda doing: top.say(who, doing), gone)
 
 
 async def start(
@@ -39,18 +50,13 @@ async def start(
     device = None if chosen == OWN else chosen
     top, who = screen.query_one(TopLine), object()
     try:
-        top.say(who, f"checking {file.name}: importing torch …")
-        checked = await launcher.check(file, device)
-        if not checked.ok:
-            await _tell(screen, f"{file.name} can't run", checked)
-            return None
-        if checked.problems:
-            screen.notify(_first(checked), title=f"{file.name} is checked", severity="warning")
         top.say(who, f"starting {file.name} …")
         started = await launcher.start(file, device, runs)
     finally:
         top.say(who, "")
-    return await _started(screen, f"{file.name} did not start", started)
+    # The engine checks it before it trains: that need not be done twice.
+    cannot = "can't run" if started.problems else "did not start"
+    return await _started(screen, f"{file.name} {cannot}", started)
 
 
 async def resume(screen: Screen[object], launcher: Launcher, watched: WatchedRun) -> Path | None:
@@ -64,7 +70,7 @@ async def resume(screen: Screen[object], launcher: Launcher, watched: WatchedRun
             return None
     top, who = screen.query_one(TopLine), object()
     try:
-        top.say(who, f"resuming {run.name}: importing torch …")
+        top.say(who, f"resuming {run.name} …")
         resumed = await launcher.resume(run, epochs)
     finally:
         top.say(who, "")
@@ -75,6 +81,8 @@ async def _started(screen: Screen[object], title: str, outcome: Outcome) -> Path
     if outcome.run is None or not outcome.ok:
         await _tell(screen, title, outcome)
         return None
+    if outcome.problems:
+        screen.notify(_first(outcome), title="it trains, but", severity="warning")
     name = f"{outcome.run.parent.name} {outcome.run.name}"
     screen.notify(f"{name} is under way; it goes on without this dashboard")
     return outcome.run
