@@ -124,12 +124,17 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
 
 
 class System(Event, frozen=True, kw_only=True, tag="system"):
-    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse."""
+    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse.
+
+    `data_wait`: of the time since the last one, the share in which the training loop stood still
+    for a batch, from 0 to 1. Near 1 the run is as fast as its data, however fast the device.
+    """
 
     memory: int
     device_memory: int | None = None
     device_memory_total: int | None = None
     device_utilisation: int | None = None
+    data_wait: float | None = None
 
 
 class Warned(Event, frozen=True, kw_only=True, tag="warning"):

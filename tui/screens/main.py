@@ -23,14 +23,13 @@ from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
 from tui.screens.edit import EditScreen
 from tui.screens.starting import resume, start
-from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.experiment_list import ExperimentList
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
+from tui.widgets.run_summary import RunSummary
 from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
-from tui.widgets.words import Words
 
 LOOK_SECONDS = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
 SEARCH_SECONDS = 1.0  # between two looks for new runs and experiments: they are searched for
@@ -106,7 +105,7 @@ class MainScreen(Screen[object]):
                 yield RunCharts()
             with Vertical(id="right", classes="pane"):
                 with VerticalScroll(id="summary", can_focus=False):
-                    yield Words(id="summary-words")
+                    yield RunSummary(id="summary-words")
                 yield Static("Checkpoints", classes="heading")
                 with Vertical(id="checkpoints"):
                     yield CheckpointList()
@@ -150,8 +149,7 @@ class MainScreen(Screen[object]):
 
     def _show_run(self) -> None:
         watched = self._chosen_run()
-        words = self.query_one("#summary-words", Words)
-        words.text = summary(watched) if watched is not None else self._no_run()
+        self.query_one(RunSummary).show(watched, self._no_run())
         self.query_one(RunCharts).show(watched)
         self.query_one(CheckpointList).show(watched)
         self.query_one(RunLog).show(watched)
