@@ -19,9 +19,7 @@ from tui.series import Floats, floats
 POINTS = 2000  # of a run's losses that are looked at: enough for medians, and 0.2 ms
 BLOCK = 30  # losses of one median, at least; its noise is then a quarter of theirs
 SIGMAS = 3.0  # iid noise reaches 1.5 between two such medians, over as many as there can be
-SIGMAS_OF_MINIMA = (
-    5.0  # the lowest of many medians is itself 1.3 too low, and few diffs tell little
-)
+SIGMAS_OF_MINIMA = 5.0  # the lowest of many medians is itself 1.3 too low
 STILL_STEPS = 20  # without a learning rate, or without a step: a warm-up begins with fewer
 NO_RATE = 1e-12  # below it no float32 weight changes in a day
 PATIENCE = 5  # validations without a better one before that is told
@@ -156,7 +154,7 @@ def _diverging(state: RunState) -> Verdict | None:
 def _over_fitting(state: RunState, *, over: bool) -> Verdict | None:
     """val/loss rises while train/loss falls."""
     epochs, val, train = _epochs(state)
-    if len(val) < 2 * PATIENCE or len(train) != len(val):
+    if len(val) < 2 * PATIENCE:
         return None
     smooth, learned = _running_median(val), _running_median(train)
     best = int(smooth.argmin())
@@ -216,13 +214,14 @@ def _input_bound(state: RunState) -> Verdict | None:
 
 def _epochs(state: RunState) -> tuple[list[int], Floats, Floats]:
     """The number of each validated epoch, from 1, its val/loss and its train/loss."""
-    rows = [
-        (event.epoch + 1, event.metrics["val/loss"], event.metrics.get("train/loss"))
-        for event in state.validated
-        if not event.requested and event.metrics.get("val/loss") is not None
-    ]
-    train = [loss for _, _, loss in rows if loss is not None]
-    return [epoch for epoch, _, _ in rows], floats([val for _, val, _ in rows]), floats(train)
+    epochs, vals, trains = [], [], []
+    for event in state.validated:
+        val, train = event.metrics.get("val/loss"), event.metrics.get("train/loss")
+        if not event.requested and val is not None and train is not None:
+            epochs.append(event.epoch + 1)
+            vals.append(val)
+            trains.append(train)
+    return epochs, floats(vals), floats(trains)
 
 
 def _running_median(values: Floats) -> Floats:
