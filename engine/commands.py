@@ -102,7 +102,9 @@ def _begin(file: ExperimentFile, launch: Launch) -> int:
         parts.data.close()
         raise
     control = Control(run)
-    return _shown(run, control, launch, lambda: engine.start(run, parts, control), resumed=False)
+    return _shown(
+        run, control, launch, lambda: engine.start(run, parts, control, file.path), resumed=False
+    )
 
 
 def _checked(parts: Parts, file: ExperimentFile) -> Parts:

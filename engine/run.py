@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -48,11 +49,12 @@ def build_located(file: ExperimentFile, *, pretrained: bool = True, refetch: boo
     return parts
 
 
-def start(run: RunDirectory, parts: Parts, control: Control) -> int:
-    """Train from the beginning. Returns the exit code; the run directory tells the rest."""
+def start(run: RunDirectory, parts: Parts, control: Control, file: Path | None = None) -> int:
+    """Train from the beginning. Returns the exit code; the run directory tells the rest. `file` is
+    what it was launched from, for people."""
     with run.locked():
         job = _job(run, parts, control)
-        job.recorder.write(_started(job))
+        job.recorder.write(_started(job, file))
         return _to_the_end(job, run)
 
 
@@ -211,7 +213,7 @@ def device_label(device: torch.device) -> str:
     return f"{device.type} {platform.machine()}"
 
 
-def _started(job: Job) -> RunStarted:
+def _started(job: Job, file: Path | None) -> RunStarted:
     parts, holder = job.parts, Holder.this_process()
     return RunStarted(
         time=job.recorder.clock(),
@@ -236,6 +238,7 @@ def _started(job: Job) -> RunStarted:
         workers=parts.data.workers,
         precision=parts.experiment.train.precision,
         frozen=parts.freezing.frozen,
+        file=str(file) if file is not None else "",
         report=_report(parts),
     )
 

@@ -36,7 +36,8 @@ class Parameters(msgspec.Struct, frozen=True):
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """The first event: what is going to happen. `planned_end` is in optimizer steps. `classes`:
-    the names of the classes, labels or numbers that the `task` is about."""
+    the names of the classes, labels or numbers that the `task` is about. `file`: the experiment's
+    file that it was launched from, on that host; what was in it then is source.toml."""
 
     version: str
     pid: int
@@ -56,6 +57,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     frozen: list[str]
     task: str = "classification"
     monitor: str = ""  # the metric that decides which checkpoint is the best
+    file: str = ""
     report: list[str] = []  # what was loaded and what is frozen, in words
 
 

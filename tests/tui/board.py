@@ -68,7 +68,7 @@ def append(run: RunDirectory, *events: Event) -> None:
             file.write(encode(event))
 
 
-def started(epochs: int = 3) -> RunStarted:
+def started(epochs: int = 3, file: str = "") -> RunStarted:
     return RunStarted(
         time=time.time(),
         version="0",
@@ -87,6 +87,7 @@ def started(epochs: int = 3) -> RunStarted:
         workers=0,
         precision="fp32",
         frozen=[],
+        file=file,
         report=["all layers train"],
     )
 
@@ -98,8 +99,8 @@ def step(number: int, loss: float = 0.5, at: float | None = None) -> Step:
     )
 
 
-def new_run(folder: Path, name: str = "ants") -> RunDirectory:
-    return create(folder / "runs", name, EXPERIMENT, b"")
+def new_run(folder: Path, name: str = "ants", source: bytes = b"") -> RunDirectory:
+    return create(folder / "runs", name, EXPERIMENT, source)
 
 
 def running(folder: Path, name: str = "ants", host: str | None = None) -> RunDirectory:

@@ -22,6 +22,7 @@ from tui.options import Options
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
 from tui.screens.edit import EditScreen
+from tui.screens.edited import show_edited
 from tui.screens.starting import resume, start
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.experiment_list import ExperimentList
@@ -241,6 +242,13 @@ class MainScreen(Screen[object]):
             self, self.launcher, self.experiment, self.options.runs, lambda: self.devices.known
         )
         self._follow(path)
+
+    @on(RunTable.Edited)
+    @work
+    async def _edited(self, message: RunTable.Edited) -> None:
+        if watched := self._chosen_run():
+            path = await show_edited(self, watched, self.launcher, self.options, self.devices)
+            self._follow(path)
 
     @work
     async def action_resume(self) -> None:

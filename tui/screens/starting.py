@@ -25,12 +25,16 @@ async def start(
     file: Path,
     runs: Path,
     devices: Callable[[], Sequence[Device]],
+    name: str = "",
 ) -> Path | None:
-    """The new run's folder; None when it was left, or could not start, which was then told."""
+    """The new run's folder; None when it was left, or could not start, which was then told.
+
+    `name` is what the file is called where its own name says little."""
+    name = name or file.name
     own = Choice(OWN, f"{device_in(file)}  as the experiment says")
     chosen = await screen.app.push_screen_wait(
         ChoiceDialog(
-            f"Run {file.name} on",
+            f"Run {name} on",
             lambda: [own, *(Choice(device.name, long(device)) for device in devices())],
         )
     )
@@ -39,18 +43,18 @@ async def start(
     device = None if chosen == OWN else chosen
     top, who = screen.query_one(TopLine), object()
     try:
-        top.say(who, f"checking {file.name}: importing torch …")
+        top.say(who, f"checking {name}: importing torch …")
         checked = await launcher.check(file, device)
         if not checked.ok:
-            await _tell(screen, f"{file.name} can't run", checked)
+            await _tell(screen, f"{name} can't run", checked)
             return None
         if checked.problems:
-            screen.notify(_first(checked), title=f"{file.name} is checked", severity="warning")
-        top.say(who, f"starting {file.name} …")
+            screen.notify(_first(checked), title=f"{name} is checked", severity="warning")
+        top.say(who, f"starting {name} …")
         started = await launcher.start(file, device, runs)
     finally:
         top.say(who, "")
-    return await _started(screen, f"{file.name} did not start", started)
+    return await _started(screen, f"{name} did not start", started)
 
 
 async def resume(screen: Screen[object], launcher: Launcher, watched: WatchedRun) -> Path | None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from tui.edited import EditedMark
 from tui.run_list import WatchedRun
 from tui.summary import summary
 from tui.verdict import verdicts
@@ -29,6 +30,7 @@ class RunSummary(Words):
         self.free: Callable[[Path], int | None] = free_bytes
         self._judged: tuple[object, ...] = ()
         self._verdicts: list[str] = []
+        self._mark = EditedMark()
 
     def show(self, watched: WatchedRun | None, otherwise: str) -> None:
         """`otherwise`: what is said where there is no run."""
@@ -51,4 +53,7 @@ class RunSummary(Words):
             self._verdicts = [
                 f"⚠ {verdict}" for verdict in verdicts(state, watched.status, free=free)
             ]
-        self.text = "\n".join([summary(watched), *(self._verdicts if watched.looked else [])])
+        lines = [summary(watched), *(self._verdicts if watched.looked else [])]
+        if self._mark.look(watched.run, state.started):
+            lines.append("edited since launch: D on the run shows it")
+        self.text = "\n".join(lines)

@@ -26,12 +26,16 @@ class RunTable(DataTable[Text]):
             super().__init__()
             self.path = path
 
+    class Edited(Message):
+        """It is asked what was edited since the chosen run was launched."""
+
     DEFAULT_CSS = "RunTable { height: 1fr; scrollbar-size-horizontal: 0; }"
     BINDINGS = [
         Binding("home", "scroll_top", "", show=False, tooltip="The first run"),
         Binding("end", "scroll_bottom", "", show=False, tooltip="The last run"),
         Binding("j", "cursor_down", "", show=False, tooltip="The next run"),
         Binding("k", "cursor_up", "", show=False, tooltip="The run before"),
+        Binding("D", "edited", "Edited?", show=False, tooltip="What was edited since its launch"),
     ]
 
     def __init__(self) -> None:
@@ -69,6 +73,9 @@ class RunTable(DataTable[Text]):
             self.add_row(*map(_cell, words), key=path)
         self._shown = rows
         self.move_cursor(row=list(rows).index(at) if at in rows else 0)
+
+    def action_edited(self) -> None:
+        self.post_message(self.Edited())
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
