@@ -57,6 +57,10 @@ Detach = Annotated[
 Refetch = Annotated[
     bool, typer.Option("--refetch", help="Download the weights again if their file is damaged.")
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="CHECKPOINT", help="best, epoch-0007, …; default: the last."),
+]
 Hidden = Annotated[Path | None, typer.Option("--into", hidden=True)]
 
 
@@ -67,6 +71,7 @@ def run(
     set_: Set = [],  # noqa: B006 -- typer reads the default, nothing changes it
     runs: Runs = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with this run.")] = None,
+    from_: From = None,
     detach: Detach = False,
     refetch: Refetch = False,
     json: Json = False,
@@ -77,7 +82,9 @@ def run(
     from engine.commands import Launch, find, train_file
 
     overrides = [*set_, *([f"train.device={device}"] if device else [])]
-    launch = Launch(runs, detach, json, debug, into, refetch)
+    if from_ and not resume:
+        raise InputError(Problem("which run's?", "--from", "give --resume RUN too"))
+    launch = Launch(runs, detach, json, debug, into, refetch, from_)
     earlier = find(resume, runs) if resume else None
     raise typer.Exit(train_file(file.absolute(), overrides, earlier, launch))
 
@@ -88,6 +95,7 @@ def resume(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Train to this many epochs in all.")
     ] = None,
+    from_: From = None,
     device: Device = None,
     runs: Runs = None,
     detach: Detach = False,
@@ -95,12 +103,12 @@ def resume(
     debug: Debug = False,
     into: Hidden = None,
 ) -> None:
-    """Go on exactly where a run was."""
+    """Go on exactly where a run was, or where a chosen checkpoint is."""
     from engine.commands import Launch, find, train_file
 
     overrides = [f"train.epochs={epochs}"] if epochs else []
     overrides += [f"train.device={device}"] if device else []
-    launch = Launch(runs=runs, detach=detach, json=json, debug=debug, into=into)
+    launch = Launch(runs, detach, json, debug, into, checkpoint=from_)
     earlier = find(run, runs)
     raise typer.Exit(train_file(earlier.experiment, overrides, earlier, launch))
 

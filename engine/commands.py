@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Launch:
     """How an engine is started. `into`: the directory that a detaching parent has made; `refetch`:
-    damaged weights are downloaded again."""
+    damaged weights are downloaded again; `checkpoint`: what to go on from, not the last."""
 
     runs: Path | None
     detach: bool
@@ -37,6 +37,7 @@ class Launch:
     debug: bool
     into: Path | None
     refetch: bool = False
+    checkpoint: str | None = None
 
 
 def find(reference: str, runs: Path | None) -> RunDirectory:
@@ -71,6 +72,8 @@ def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch
     arguments += ["--refetch"] if launch.refetch else []
     if earlier is not None:
         arguments += ["--resume", str(earlier.path)]
+    if launch.checkpoint is not None:
+        arguments += ["--from", launch.checkpoint]
     pid = detach(run, arguments, new=earlier is None)
     if launch.json:
         print(json_module.dumps({"run": run.id, "path": str(run.path), "pid": pid}))
@@ -130,7 +133,10 @@ def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:
     control.skip_earlier()
     from engine import run as engine  # seconds, in which this engine may be asked something
 
-    return _shown(run, control, launch, lambda: engine.resume(run, file, control), resumed=True)
+    def go_on() -> int:
+        return engine.resume(run, file, control, launch.checkpoint)
+
+    return _shown(run, control, launch, go_on, resumed=True)
 
 
 def _shown(

@@ -42,7 +42,9 @@ class Launcher(Protocol):
 
     async def start(self, file: Path, device: str | None, runs: Path) -> Outcome: ...
 
-    async def resume(self, run: RunDirectory, epochs: int | None) -> Outcome: ...
+    async def resume(
+        self, run: RunDirectory, epochs: int | None, checkpoint: str | None = None
+    ) -> Outcome: ...
 
 
 class Engine:
@@ -56,8 +58,11 @@ class Engine:
         chosen = ["--device", device] if device else []
         return await _ptrain("run", str(file), "--detach", "--json", "--runs", str(runs), *chosen)
 
-    async def resume(self, run: RunDirectory, epochs: int | None) -> Outcome:
+    async def resume(
+        self, run: RunDirectory, epochs: int | None, checkpoint: str | None = None
+    ) -> Outcome:
         more = ["--epochs", str(epochs)] if epochs else []
+        more += ["--from", checkpoint] if checkpoint else []
         return await _ptrain("resume", str(run.path), "--detach", "--json", *more)
 
 

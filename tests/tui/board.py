@@ -40,8 +40,11 @@ class FakeLauncher:
         self.asked.append(("start", file.name, device, runs))
         return self.begin() if self.begin else self.started
 
-    async def resume(self, run: RunDirectory, epochs: int | None) -> Outcome:
-        self.asked.append(("resume", run.id, epochs))
+    async def resume(
+        self, run: RunDirectory, epochs: int | None, checkpoint: str | None = None
+    ) -> Outcome:
+        chosen = [checkpoint] if checkpoint else []
+        self.asked.append(("resume", run.id, epochs, *chosen))
         return self.started
 
 

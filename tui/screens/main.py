@@ -15,12 +15,14 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from engine.contract.devices import Device
+from engine.contract.events import CheckpointSaved
 from tui.acting import Acting, why_not
 from tui.device_watch import DeviceWatch
 from tui.launching import Launcher
 from tui.options import Options
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
+from tui.screens.checkpoint import copy_path, show_checkpoint
 from tui.screens.edit import EditScreen
 from tui.screens.edited import show_edited
 from tui.screens.starting import resume, start
@@ -190,10 +192,21 @@ class MainScreen(Screen[object]):
 
     @on(CheckpointList.Copy)
     def _copy(self, message: CheckpointList.Copy) -> None:
-        """By OSC 52; where the terminal doesn't take that, the path can be read and marked."""
         message.stop()
-        self.app.copy_to_clipboard(str(message.path))
-        self.notify(str(message.path), title="copied, if your terminal allows it", timeout=10)
+        copy_path(self, message.path)
+
+    @on(CheckpointList.Resume)
+    def _resume_from(self, message: CheckpointList.Resume) -> None:
+        message.stop()
+        self._resume(message.saved)
+
+    @on(CheckpointList.Show)
+    @work
+    async def _show_checkpoint(self, message: CheckpointList.Show) -> None:
+        if (watched := self._chosen_run()) is not None:
+            answer = await show_checkpoint(self, watched, message.saved)
+            if answer == "resume":
+                self._resume(message.saved)
 
     def action_pane(self, name: str) -> None:
         """Show a pane where only one fits, and go to it."""
@@ -250,14 +263,17 @@ class MainScreen(Screen[object]):
             path = await show_edited(self, watched, self.launcher, self.options, self.devices)
             self._follow(path)
 
+    def action_resume(self) -> None:
+        self._resume()
+
     @work
-    async def action_resume(self) -> None:
+    async def _resume(self, saved: CheckpointSaved | None = None) -> None:
         watched = self._chosen_run()
         reason = why_not(watched, read_only=self.options.read_only)
         if watched is None or self.options.read_only or not watched.status.over:
             self.notify(reason or "it is running already", severity="warning")
             return
-        self._follow(await resume(self, self.launcher, watched))
+        self._follow(await resume(self, self.launcher, watched, saved))
 
     def _follow(self, path: Path | None) -> None:
         """Put the cursor on a run that was just started."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.screen import Screen
 
 from engine.contract.devices import Device
+from engine.contract.events import CheckpointSaved
 from tui.acting import Choice
 from tui.launching import Launcher, Outcome, device_in
 from tui.run_list import WatchedRun
@@ -57,22 +58,45 @@ async def start(
     return await _started(screen, f"{name} did not start", started)
 
 
-async def resume(screen: Screen[object], launcher: Launcher, watched: WatchedRun) -> Path | None:
-    """The same run's folder once it goes on; a finished one is asked for more epochs first."""
+async def resume(
+    screen: Screen[object],
+    launcher: Launcher,
+    watched: WatchedRun,
+    saved: CheckpointSaved | None = None,
+) -> Path | None:
+    """The same run's folder once it goes on, from its last checkpoint or the one that is given. One
+    that has all its epochs is asked for more first; one that would do steps again is asked too."""
     run, epochs = watched.run, None
-    if watched.status.state == "finished":
+    done = saved.epoch if saved is not None else 0
+    if (watched.status.state == "finished" and saved is None) or done >= watched.state.epochs > 0:
         now = watched.state.epochs
         title = f"{run.name} has finished its {now} epochs; train to how many in all?"
         epochs = await screen.app.push_screen_wait(EpochsDialog(title, now + 1, now + 1))
         if epochs is None:
             return None
+    elif saved is not None and not await _done_again(screen, watched, saved):
+        return None
     top, who = screen.query_one(TopLine), object()
     try:
         top.say(who, f"resuming {run.name}: importing torch …")
-        resumed = await launcher.resume(run, epochs)
+        name = Path(saved.path).name if saved is not None else None
+        resumed = await launcher.resume(run, epochs, name)
     finally:
         top.say(who, "")
     return await _started(screen, f"{run.name} was not resumed", resumed)
+
+
+async def _done_again(screen: Screen[object], watched: WatchedRun, saved: CheckpointSaved) -> bool:
+    """Whether to go on; nobody is asked where no step would be done again."""
+    again = watched.state.steps_done - saved.step
+    if again <= 0:
+        return True
+    name = Path(saved.path).name
+    title = f"{watched.run.name} has gone {again} steps beyond {name}"
+    go = Choice("go", f"go on from {name}: they are done again; later checkpoints are set aside")
+    stay = Choice("stay", "leave it")
+    answer = await screen.app.push_screen_wait(ChoiceDialog(title, lambda: [go, stay]))
+    return answer == "go"
 
 
 async def _started(screen: Screen[object], title: str, outcome: Outcome) -> Path | None:
