@@ -28,6 +28,7 @@ from tui.screens.edited import show_edited
 from tui.screens.starting import resume, start
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.experiment_list import ExperimentList
+from tui.widgets.log_pane import LogPane
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_summary import RunSummary
@@ -114,7 +115,7 @@ class MainScreen(Screen[object]):
                     yield CheckpointList()
                 yield Static("Log", classes="heading")
                 with Vertical(id="log"):
-                    yield RunLog()
+                    yield LogPane()
         yield Footer(compact=True)  # 80 columns hold the keys that one looks for
 
     def on_mount(self) -> None:
