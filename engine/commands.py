@@ -16,7 +16,7 @@ from engine.console import captured
 from engine.contract.problems import EXIT_FAILED, EXIT_FINISHED, InputError, RunError
 from engine.contract.run_directory import RunDirectory, create, runs_root
 from engine.contract.runs import find_run, last_word, status
-from engine.contract.toml_file import ExperimentFile, read, resolved_text
+from engine.contract.toml_file import ExperimentFile, contents, read, read_bytes, resolved_text
 from engine.display import Display, JsonLines, Screen, ending, follow, watching
 from engine.launch import detach, end_now, stop
 from engine.printing import print_problems
@@ -48,7 +48,7 @@ def train_file(
     path: Path, overrides: list[str], earlier: RunDirectory | None, launch: Launch
 ) -> int:
     """Train, or go on with `earlier`; in this process, or in one of its own. The exit code."""
-    file = read(path, overrides)
+    file = _read(path, overrides, earlier, launch)
     if earlier is not None and launch.into is None:  # before seconds of importing torch
         earlier.refuse_if_held()
     if launch.detach:
@@ -64,8 +64,37 @@ def train_file(
     return _engine(file, earlier, launch)
 
 
+def _read(
+    path: Path, overrides: list[str], earlier: RunDirectory | None, launch: Launch
+) -> ExperimentFile:
+    """A detached engine trains what its run directory says, even if the file was edited since."""
+    if launch.into is not None and earlier is None:
+        return read_bytes(path, contents(RunDirectory(launch.into).source), overrides)
+    return read(path, overrides)
+
+
 def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:
+    run, pid = start_detached(file, earlier, launch)
+    if launch.json:
+        print(json_module.dumps({"run": run.id, "path": str(run.path), "pid": pid}))
+    else:
+        print(run.id)
+        print(f"`ptrain follow {run.id}` shows it; it is in {run.path}", file=sys.stderr)
+    return EXIT_FINISHED
+
+
+def start_detached(
+    file: ExperimentFile,
+    earlier: RunDirectory | None,
+    launch: Launch,
+    created: Callable[[RunDirectory], None] = lambda run: None,
+) -> tuple[RunDirectory, int]:
+    """The run, and its engine's process id, once it trains. `created` is told of its directory.
+
+    Raises InputError or RunError with the engine's own words, and leaves no new directory then.
+    """
     run = earlier or _create(file, launch)
+    created(run)
     arguments = ["run", str(file.path), "--into", str(run.path)]
     for override in file.overrides:
         arguments += ["--set", override]
@@ -74,13 +103,7 @@ def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch
         arguments += ["--resume", str(earlier.path)]
     if launch.checkpoint is not None:
         arguments += ["--from", launch.checkpoint]
-    pid = detach(run, arguments, new=earlier is None)
-    if launch.json:
-        print(json_module.dumps({"run": run.id, "path": str(run.path), "pid": pid}))
-    else:
-        print(run.id)
-        print(f"`ptrain follow {run.id}` shows it; it is in {run.path}", file=sys.stderr)
-    return EXIT_FINISHED
+    return run, detach(run, arguments, new=earlier is None)
 
 
 def _create(file: ExperimentFile, launch: Launch) -> RunDirectory:

@@ -46,6 +46,10 @@ class Launcher(Protocol):
         self, run: RunDirectory, epochs: int | None, checkpoint: str | None = None
     ) -> Outcome: ...
 
+    async def queue(self, file: Path, device: str | None, runs: Path) -> Outcome: ...
+
+    async def move_on(self, runs: Path) -> Outcome: ...
+
 
 class Engine:
     """The launcher of real processes."""
@@ -64,6 +68,13 @@ class Engine:
         more = ["--epochs", str(epochs)] if epochs else []
         more += ["--from", checkpoint] if checkpoint else []
         return await _ptrain("resume", str(run.path), "--detach", "--json", *more)
+
+    async def queue(self, file: Path, device: str | None, runs: Path) -> Outcome:
+        chosen = ["--device", device] if device else []
+        return await _ptrain("queue", "add", str(file), "--json", "--runs", str(runs), *chosen)
+
+    async def move_on(self, runs: Path) -> Outcome:
+        return await _ptrain("queue", "run", "--detach", "--json", "--runs", str(runs))
 
 
 async def _ptrain(*arguments: str, leave_running: bool = True) -> Outcome:
@@ -113,10 +124,11 @@ def _problem(entry: dict[str, Any]) -> Problem:
     return Problem(**{**entry, "file": Path(file) if file else None})
 
 
-def device_in(file: Path) -> str:
+def device_in(file: Path) -> str | list[str]:
     """What the experiment itself says; `auto` where it says nothing or can't be read."""
     try:
         train = tomllib.loads(file.read_text(encoding="utf-8")).get("train", {})
-        return str(train.get("device", "auto"))
+        device = train.get("device", "auto")
+        return [str(each) for each in device] if isinstance(device, list) else str(device)
     except (OSError, ValueError, AttributeError):
         return "auto"

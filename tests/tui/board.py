@@ -47,6 +47,14 @@ class FakeLauncher:
         self.asked.append(("resume", run.id, epochs, *chosen))
         return self.started
 
+    async def queue(self, file: Path, device: str | None, runs: Path) -> Outcome:
+        self.asked.append(("queue", file.name, device))
+        return self.checked
+
+    async def move_on(self, runs: Path) -> Outcome:
+        self.asked.append(("move on",))
+        return Outcome()
+
 
 def board(
     folder: Path,

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from engine.contract.problems import Problem
-from tests.tui.board import EXPERIMENT, FakeLauncher, board, look, new_run, running, told
+from tests.tui.board import EXPERIMENT, FakeLauncher, board, look, new_run, told
 from tui.app import Dashboard
 from tui.launching import Engine, Outcome, device_in, read_outcome
 from tui.screens.choice import ChoiceDialog
@@ -72,7 +72,7 @@ def test_a_run_is_checked_started_and_followed(
 ) -> None:
     launcher = FakeLauncher()
     launcher.begin = lambda: Outcome(run=new_run(folder, "begun").path)
-    running(folder, "earlier")
+    new_run(folder, "earlier")
     app = board(folder, launcher=launcher)
 
     async def test(pilot: Pilot[None]) -> None:

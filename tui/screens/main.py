@@ -16,15 +16,18 @@ from textual.widgets import Footer, Static
 
 from engine.contract.devices import Device
 from engine.contract.events import CheckpointSaved
+from engine.contract.queue import Queue
 from tui.acting import Acting, why_not
 from tui.device_watch import DeviceWatch
 from tui.launching import Launcher
 from tui.options import Options
+from tui.queue_watch import QueueWatch
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
 from tui.screens.checkpoint import copy_path, show_checkpoint
 from tui.screens.edit import EditScreen
 from tui.screens.edited import show_edited
+from tui.screens.queue import QueueDialog
 from tui.screens.starting import resume, start
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.experiment_list import ExperimentList
@@ -73,6 +76,7 @@ class MainScreen(Screen[object]):
         Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint now"),
         Binding("v", "evaluate", "Evaluate", show=False, tooltip="Evaluate now"),
         Binding("plus", "epochs", "Epochs", show=False, tooltip="More epochs, or fewer"),
+        Binding("Q", "queue", "Queue", show=False, tooltip="What waits for its device"),
         Binding("l", "log", "Log", show=False, tooltip="Go to the log"),
         Binding("1", "pane('left')", "Runs", show=False, tooltip="Go to experiments and runs"),
         Binding("2", "pane('charts')", "Charts", show=False, tooltip="Go to the charts"),
@@ -90,6 +94,7 @@ class MainScreen(Screen[object]):
         self.options, self.launcher, self.acting = options, launcher, acting
         self.devices = DeviceWatch(devices)
         self.runs = RunList(options.runs)
+        self.queue_watch = QueueWatch(Queue(options.runs))
         self.watched: dict[Path, WatchedRun] = {}
         self.chosen: Path | None = None  # the run's folder
         self.experiment: Path | None = None
@@ -150,6 +155,8 @@ class MainScreen(Screen[object]):
     def _search(self) -> None:
         self.runs.search()
         self.query_one(ExperimentList).look()
+        for words in self.queue_watch.look():
+            self.notify(words, severity="error", timeout=20, markup=False)
 
     def _show_run(self) -> None:
         watched = self._chosen_run()
@@ -282,6 +289,11 @@ class MainScreen(Screen[object]):
             self.chosen = path
             self.look(search=True)
             self.query_one(RunTable).choose(path)
+
+    def action_queue(self) -> None:
+        self.app.push_screen(
+            QueueDialog(Queue(self.options.runs), self.launcher, self.options.read_only)
+        )
 
     @work
     async def action_stop(self) -> None:

@@ -9,6 +9,8 @@ from textual.screen import Screen
 
 from engine.contract.devices import Device
 from engine.contract.events import CheckpointSaved
+from engine.contract.problems import InputError
+from engine.contract.queue import Queue, canonical, on_devices
 from tui.acting import Choice
 from tui.launching import Launcher, Outcome, device_in
 from tui.run_list import WatchedRun
@@ -32,7 +34,9 @@ async def start(
 
     `name` is what the file is called where its own name says little."""
     name = name or file.name
-    own = Choice(OWN, f"{device_in(file)}  as the experiment says")
+    said = device_in(file)
+    words = said if isinstance(said, str) else ", ".join(said)
+    own = Choice(OWN, f"{words}  as the experiment says")
     chosen = await screen.app.push_screen_wait(
         ChoiceDialog(
             f"Run {name} on",
@@ -42,6 +46,9 @@ async def start(
     if chosen is None:
         return None
     device = None if chosen == OWN else chosen
+    how = await _when(screen, runs, canonical(device or said))
+    if how is None:
+        return None
     top, who = screen.query_one(TopLine), object()
     try:
         top.say(who, f"checking {name}: importing torch …")
@@ -51,11 +58,49 @@ async def start(
             return None
         if checked.problems:
             screen.notify(_first(checked), title=f"{name} is checked", severity="warning")
+        if how == "queue":
+            await _queue(screen, launcher, file, device, runs)
+            return None
         top.say(who, f"starting {name} …")
         started = await launcher.start(file, device, runs)
     finally:
         top.say(who, "")
     return await _started(screen, f"{name} did not start", started)
+
+
+async def _when(screen: Screen[object], runs: Path, devices: Sequence[str]) -> str | None:
+    """`now`, or `queue`: asked where one of our runs is on that device, or waits for it."""
+    try:
+        waiting = [entry for entry in Queue(runs).entries() if entry.state != "failed"]
+    except InputError:
+        waiting = []
+    taken = on_devices(runs)
+    on = [f"{run.name} {run.id}" for name in devices for run in taken.get(name, [])]
+    ahead = [entry.name for entry in waiting if set(entry.devices) & set(devices)]
+    if not on and not ahead:
+        return "now"
+    where = ", ".join(devices)
+    who = f"is busy with {on[0]}" if on else f"has {ahead[0]} waiting for it"
+    first = f", after {len(ahead)} that wait already" if ahead else ""
+    choices = [
+        Choice("queue", f"queue it: it starts by itself when {where} is free{first}"),
+        Choice("now", "start it now beside that: they share the device and its memory"),
+    ]
+    dialog = ChoiceDialog(f"{where} {who}", lambda: choices)
+    return await screen.app.push_screen_wait(dialog)
+
+
+async def _queue(
+    screen: Screen[object], launcher: Launcher, file: Path, device: str | None, runs: Path
+) -> None:
+    queued = await launcher.queue(file, device, runs)
+    if queued.ok:
+        screen.notify(
+            f"{file.name} is queued as it is now; it starts with or without this dashboard. "
+            "Q shows the queue"
+        )
+    else:
+        await _tell(screen, f"{file.name} was not queued", queued)
 
 
 async def resume(
