@@ -123,7 +123,7 @@ def test_escape_ends_it_and_the_log_follows_its_end_again(tmp_path: Path) -> Non
     async def test(app: Dashboard, pilot: Pilot[None]) -> None:
         await pilot.press("slash", *"needle", "enter")
         log = await settled(app, pilot)
-        assert app.main.query_one(LogPane).has_class("-searching")
+        assert app.main.query_one(LogPane).word.display
         with run.console.open("a") as file:
             file.write("what came meanwhile\n")
         await look(app, pilot)
@@ -133,7 +133,7 @@ def test_escape_ends_it_and_the_log_follows_its_end_again(tmp_path: Path) -> Non
         assert log.lines[-1] == "what came meanwhile"
         assert log.is_vertical_scroll_end
         assert app.focused is log
-        assert not app.main.query_one(LogPane).has_class("-searching")
+        assert not app.main.query_one(LogPane).word.display
         await pilot.press("slash", "escape")
         await pilot.pause()
         assert app.focused is log
@@ -166,7 +166,7 @@ def test_another_run_ends_the_search(tmp_path: Path) -> None:
         await settled(app, pilot)
         app.main.chosen = run.path if app.main.chosen == other.path else other.path
         await look(app, pilot)
-        assert not app.main.query_one(LogPane).has_class("-searching")
+        assert not app.main.query_one(LogPane).word.display
         assert app.main.query_one(RunLog)._word == ""
 
     watch(tmp_path, test)

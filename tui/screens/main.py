@@ -231,7 +231,7 @@ class MainScreen(Screen[object]):
 
     def action_log(self) -> None:
         self.action_pane("right")
-        self.query_one(RunLog).focus()
+        self.set_focus(self.query_one(RunLog))
 
     # What one can do
 

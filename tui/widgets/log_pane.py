@@ -25,35 +25,39 @@ class LogPane(Vertical):
 
     DEFAULT_CSS = """
     LogPane RunLog { height: 1fr; }
-    LogPane Input { display: none; }
-    LogPane.-searching Input { display: block; }
     """
+    BINDINGS = [Binding("slash", "search", "Search", tooltip="Look for a word in the log")]
 
     def compose(self) -> ComposeResult:
         yield RunLog()
-        yield _Word(placeholder="a word; enter, n: above  N: below", compact=True)
+        word = _Word(placeholder="a word; enter, n: above  N: below", compact=True)
+        word.display = False
+        yield word
 
-    @on(RunLog.Search)
-    def _ask(self, message: RunLog.Search) -> None:
-        message.stop()
-        self.add_class("-searching")
-        self.query_one(Input).focus()
+    @property
+    def word(self) -> Input:
+        return self.query_one(_Word)
+
+    def action_search(self) -> None:
+        """At once: what is typed next is the word, and no key of the log."""
+        self.word.display = True
+        self.screen.set_focus(self.word)
 
     @on(RunLog.Close)
     def _close(self, message: RunLog.Close) -> None:
         message.stop()
         log = self.query_one(RunLog)
-        if self.query_one(Input).has_focus:
-            log.focus()
-        self.query_one(Input).value = ""
-        self.remove_class("-searching")
+        if self.word.has_focus:
+            self.screen.set_focus(log)
+        self.word.value = ""
+        self.word.display = False
         log.action_close()
 
     @on(Input.Submitted)
     def _look(self, message: Input.Submitted) -> None:
         message.stop()
         log = self.query_one(RunLog)
-        log.focus()
+        self.screen.set_focus(log)
         if message.value:
             log.look_for(message.value)
         else:

@@ -25,15 +25,11 @@ class RunLog(Log):
     """Follows the end, unless one has scrolled up. While a word is looked for it stands still, and
     shows a part of the file around the place that was found."""
 
-    class Search(Message):
-        """A word is to be asked for."""
-
     class Close(Message):
         """The search is over."""
 
     DEFAULT_CSS = "RunLog { border: none; }"
     BINDINGS = [
-        Binding("slash", "search", "Search", tooltip="Look for a word in the log"),
         Binding("n,enter", "go(True)", "Above", show=False, tooltip="The match above"),
         Binding("N", "go(False)", "Below", show=False, tooltip="The match below"),
         Binding("escape", "close", "Close", show=False, tooltip="End the search"),
@@ -78,10 +74,6 @@ class RunLog(Log):
         self.highlight, self._at = False, -1
 
     # Looking for a word
-
-    def action_search(self) -> None:
-        if self._watched is not None:
-            self.post_message(self.Search())
 
     def action_close(self) -> None:
         """Back to the end, and on with it."""
