@@ -15,6 +15,7 @@ from engine.contract.queue import Queue
 from engine.contract.run_directory import Holder, create
 from tests.tui.board import EXPERIMENT, FakeLauncher, append, board, look, started, step, told
 from tui.app import Dashboard
+from tui.launching import Answer
 from tui.queue_watch import QueueWatch
 from tui.screens.choice import ChoiceDialog
 from tui.screens.queue import QueueDialog
@@ -68,7 +69,7 @@ def test_where_a_device_is_busy_one_can_queue_or_start_beside_it(
     folder: Path, keys: tuple[str, ...], asked: str
 ) -> None:
     on_device(folder, "cuda:0")
-    launcher = FakeLauncher()
+    launcher = FakeLauncher(answers={"queue": Answer(0, "", "")})
 
     async def test(app: Dashboard, pilot: Pilot[None]) -> None:
         await pilot.press("r", "end", "enter")  # the GPU
@@ -78,7 +79,9 @@ def test_where_a_device_is_busy_one_can_queue_or_start_beside_it(
         await pilot.press(*keys, "enter")
         await pilot.pause()
         await pilot.pause()
-        assert [ask[:3] for ask in launcher.asked][1] == (asked, "ants.toml", "cuda:0")
+        assert [ask[0] for ask in launcher.asked] == ["check", asked]
+        queue = [(entry.name, entry.devices) for entry in Queue(folder / "runs").entries()]
+        assert queue == ([("ants.toml", ["cuda:0"])] if asked == "queue" else [])
         assert ("with or without this dashboard" in told(app)) == (asked == "queue")
 
     watch(folder, launcher, test)
@@ -137,7 +140,9 @@ def test_what_could_not_start_says_why_and_someone_is_asked_to_move_on(folder: P
         row = str(app.screen.query_one(OptionList).get_option_at_index(0).prompt)
         assert "ants.toml  cuda:0" in row
         assert "failed: it could not start\n   no [memory]\n   buy some" in row
-        assert launcher.asked == [("move on",)]
+        assert launcher.asked == [
+            ("queue", "run", "--detach", "--runs", str(folder / "runs"), None)
+        ]
         with queue.moving_on():
             app.screen._look()  # type: ignore[attr-defined]
             assert app.screen.query_one("#mover", Words).text.startswith("A process of its own")

@@ -20,6 +20,7 @@ from textual.widgets import Footer, Static, TextArea
 
 from tui.form_model import Path as Key
 from tui.form_model import form_of
+from tui.launching import Launcher
 from tui.screens.choose import ChooseScreen
 from tui.screens.document import DocumentScreen
 from tui.toml_blocks import EditError
@@ -62,8 +63,9 @@ class EditScreen(DocumentScreen):
         Binding("f6", "move(1)", "↓"),
     ]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, launcher: Launcher) -> None:
         super().__init__(path)
+        self.launcher = launcher
         self._rest: Timer | None = None
         self._place: Key = ("data",)  # where one was in the form
 

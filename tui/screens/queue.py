@@ -102,9 +102,10 @@ class QueueDialog(Dialog[None]):
     async def action_move_on(self) -> None:
         if self._read_only or not self._entries:
             return
-        outcome = await self._launcher.move_on(self._queue.root)
-        if not outcome.ok:
-            self.notify(outcome.words, severity="error", markup=False)
+        root = str(self._queue.root)
+        answer = await self._launcher.ask("queue", "run", "--detach", "--runs", root)
+        if answer.code != 0:
+            self.notify(answer.err.strip(), severity="error", markup=False)
         self._look()
 
 

@@ -11,6 +11,7 @@ from engine.contract.devices import Device
 from engine.contract.events import CheckpointSaved
 from engine.contract.problems import InputError
 from engine.contract.queue import Queue, canonical, on_devices
+from engine.contract.toml_file import read as read_experiment
 from tui.acting import Choice
 from tui.launching import Launcher, Outcome, device_in
 from tui.run_list import WatchedRun
@@ -93,14 +94,20 @@ async def _when(screen: Screen[object], runs: Path, devices: Sequence[str]) -> s
 async def _queue(
     screen: Screen[object], launcher: Launcher, file: Path, device: str | None, runs: Path
 ) -> None:
-    queued = await launcher.queue(file, device, runs)
-    if queued.ok:
-        screen.notify(
-            f"{file.name} is queued as it is now; it starts with or without this dashboard. "
-            "Q shows the queue"
-        )
-    else:
-        await _tell(screen, f"{file.name} was not queued", queued)
+    """As `ptrain queue add` does. What waits is in a file before the process that starts it is."""
+    overrides = [f"train.device={device}"] if device else []
+    try:
+        read = read_experiment(file, overrides)
+        Queue(runs).add(read.path, read.text, overrides, read.experiment.train.device)
+    except InputError as error:
+        await _tell(screen, f"{file.name} was not queued", Outcome(problems=list(error.problems)))
+        return
+    except OSError as error:
+        screen.notify(f"{runs}: {error.strerror}", severity="error", markup=False)
+        return
+    answer = await launcher.ask("queue", "run", "--detach", "--runs", str(runs))
+    how = "it starts with or without this dashboard" if answer.code == 0 else answer.err.strip()
+    screen.notify(f"{file.name} is queued as it is now; {how}. Q shows the queue", markup=False)
 
 
 async def resume(
