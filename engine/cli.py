@@ -60,6 +60,10 @@ Detach = Annotated[
 Refetch = Annotated[
     bool, typer.Option("--refetch", help="Download the weights again if their file is damaged.")
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="CHECKPOINT", help="best, epoch-0007, …; default: the last."),
+]
 Stdin = Annotated[
     bool,
     typer.Option("--stdin", help="Read standard input in the place of FILE, as if it stood there."),
@@ -75,6 +79,7 @@ def run(
     set_: Set = [],  # noqa: B006 -- typer reads the default, nothing changes it
     runs: Runs = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with this run.")] = None,
+    from_: From = None,
     detach: Detach = False,
     refetch: Refetch = False,
     json: Json = False,
@@ -85,7 +90,9 @@ def run(
     from engine.commands import Launch, find, train_file
 
     overrides = [*set_, *([f"train.device={device}"] if device else [])]
-    launch = Launch(runs, detach, json, debug, into, refetch, begin=context.obj)
+    if from_ and not resume:
+        raise InputError(Problem("which run's?", "--from", "give --resume RUN too"))
+    launch = Launch(runs, detach, json, debug, into, refetch, from_, begin=context.obj)
     earlier = find(resume, runs) if resume else None
     raise typer.Exit(train_file(file.absolute(), overrides, earlier, launch))
 
@@ -97,6 +104,7 @@ def resume(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Train to this many epochs in all.")
     ] = None,
+    from_: From = None,
     device: Device = None,
     runs: Runs = None,
     detach: Detach = False,
@@ -104,12 +112,12 @@ def resume(
     debug: Debug = False,
     into: Hidden = None,
 ) -> None:
-    """Go on exactly where a run was."""
+    """Go on exactly where a run was, or where a chosen checkpoint is."""
     from engine.commands import Launch, find, train_file
 
     overrides = [f"train.epochs={epochs}"] if epochs else []
     overrides += [f"train.device={device}"] if device else []
-    launch = Launch(runs, detach, json, debug, into, begin=context.obj)
+    launch = Launch(runs, detach, json, debug, into, checkpoint=from_, begin=context.obj)
     earlier = find(run, runs)
     raise typer.Exit(train_file(earlier.experiment, overrides, earlier, launch))
 
@@ -234,6 +242,68 @@ def hardest(
     from engine.hardest import print_hardest
 
     print_hardest(find(run, runs), epoch, most, json=json)
+
+
+queue_app = typer.Typer(
+    help="What waits for its device: list, add, remove, run.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(queue_app, name="queue")
+
+
+@queue_app.callback(invoke_without_command=True)
+def queue(context: typer.Context, runs: Runs = None, json: Json = False) -> None:
+    """The experiments that wait for their device, the next one first."""
+    if context.invoked_subcommand is None:
+        from engine.queue import print_queue
+
+        print_queue(runs, json=json)
+
+
+@queue_app.command("add")
+def queue_add(
+    file: File,
+    device: Device = None,
+    set_: Set = [],  # noqa: B006
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Queue an experiment as it is now; it starts when its device is free."""
+    from engine.queue import add
+
+    add(file, [*set_, *([f"train.device={device}"] if device else [])], runs, json=json)
+
+
+@queue_app.command("remove")
+def queue_remove(
+    place: Annotated[int, typer.Argument(metavar="N", help="Its place in the list, from 1.")],
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Take an experiment out of the queue."""
+    from engine.queue import remove
+
+    remove(place, runs, json=json)
+
+
+@queue_app.command("run")
+def queue_run(
+    detach: Annotated[bool, typer.Option("--detach", help="In a session of its own.")] = False,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Start what waits, until nothing does; `add` has it done by itself."""
+    from engine.contract.queue import Queue
+    from engine.contract.run_directory import runs_root
+    from engine.queue import move_on, move_on_detached
+
+    found = Queue(runs_root(runs))
+    if detach:
+        move_on_detached(found)
+    elif not move_on(found):
+        print_line({"queue": "another process moves it on already"}, json=json)
 
 
 @app.command()

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine.console import captured
-from engine.contract.problems import EXIT_FAILED, EXIT_FINISHED, InputError, RunError
+from engine.contract.problems import EXIT_FAILED, EXIT_FINISHED, InputError, Problem, RunError
 from engine.contract.run_directory import RunDirectory, create, runs_root
 from engine.contract.runs import find_run, last_word, status
-from engine.contract.toml_file import ExperimentFile, read, resolved_text
+from engine.contract.toml_file import ExperimentFile, contents, read, read_bytes, resolved_text
 from engine.display import Display, JsonLines, Screen, ending, follow, watching
 from engine.launch import Begin, detach, end_now, spawn, stop, tell
 from engine.printing import print_problems
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Launch:
     """How an engine is started. `into`: the directory that a detaching parent has made; `refetch`:
-    damaged weights are downloaded again; `begin`: how one that is to be detached is started."""
+    damaged weights are downloaded again; `checkpoint`: what to go on from, not the last; `begin`:
+    how one that is to be detached is started."""
 
     runs: Path | None
     detach: bool
@@ -36,6 +37,7 @@ class Launch:
     debug: bool
     into: Path | None
     refetch: bool = False
+    checkpoint: str | None = None
     begin: Begin | None = None
 
 
@@ -47,7 +49,7 @@ def train_file(
     path: Path, overrides: list[str], earlier: RunDirectory | None, launch: Launch
 ) -> int:
     """Train, or go on with `earlier`; in this process, or in one of its own. The exit code."""
-    file = read(path, overrides)
+    file = _read(path, overrides, earlier, launch)
     if earlier is not None and launch.into is None:  # before seconds of importing torch
         earlier.refuse_if_held()
     if launch.detach:
@@ -63,15 +65,17 @@ def train_file(
     return _engine(file, earlier, launch)
 
 
+def _read(
+    path: Path, overrides: list[str], earlier: RunDirectory | None, launch: Launch
+) -> ExperimentFile:
+    """A detached engine trains what its run directory says, even if the file was edited since."""
+    if launch.into is not None and earlier is None:
+        return read_bytes(path, contents(RunDirectory(launch.into).source), overrides)
+    return read(path, overrides)
+
+
 def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:
-    run = earlier or _create(file, launch)
-    arguments = ["run", str(file.path), "--into", str(run.path)]
-    for override in file.overrides:
-        arguments += ["--set", override]
-    arguments += ["--refetch"] if launch.refetch else []
-    if earlier is not None:
-        arguments += ["--resume", str(earlier.path)]
-    pid, warnings = detach(run, arguments, launch.begin or spawn, new=earlier is None)
+    run, pid, warnings = start_detached(file, earlier, launch)
     if launch.json:
         told = [problem.as_json() for problem in warnings]
         begun = {"run": run.id, "path": str(run.path), "pid": pid, "problems": told}
@@ -81,6 +85,30 @@ def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch
         print(run.id)
         print(f"`ptrain follow {run.id}` shows it; it is in {run.path}", file=sys.stderr)
     return EXIT_FINISHED
+
+
+def start_detached(
+    file: ExperimentFile,
+    earlier: RunDirectory | None,
+    launch: Launch,
+    created: Callable[[RunDirectory], None] = lambda run: None,
+) -> tuple[RunDirectory, int, list[Problem]]:
+    """The run, its engine's process id once it trains, and what it warns of. `created` is told of
+    its directory.
+
+    Raises InputError or RunError with the engine's own words, and leaves no new directory then.
+    """
+    run = earlier or _create(file, launch)
+    created(run)
+    arguments = ["run", str(file.path), "--into", str(run.path)]
+    for override in file.overrides:
+        arguments += ["--set", override]
+    arguments += ["--refetch"] if launch.refetch else []
+    if earlier is not None:
+        arguments += ["--resume", str(earlier.path)]
+    if launch.checkpoint is not None:
+        arguments += ["--from", launch.checkpoint]
+    return run, *detach(run, arguments, launch.begin or spawn, new=earlier is None)
 
 
 def _create(file: ExperimentFile, launch: Launch) -> RunDirectory:
@@ -113,7 +141,9 @@ def _begin(file: ExperimentFile, launch: Launch) -> int:
     if launch.into:
         tell(run, parts.warnings)
     control = Control(run)
-    return _shown(run, control, launch, lambda: engine.start(run, parts, control), resumed=False)
+    return _shown(
+        run, control, launch, lambda: engine.start(run, parts, control, file.path), resumed=False
+    )
 
 
 def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:
@@ -123,7 +153,10 @@ def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:
     control.skip_earlier()
     from engine import run as engine  # seconds, in which this engine may be asked something
 
-    return _shown(run, control, launch, lambda: engine.resume(run, file, control), resumed=True)
+    def go_on() -> int:
+        return engine.resume(run, file, control, launch.checkpoint)
+
+    return _shown(run, control, launch, go_on, resumed=True)
 
 
 def _shown(

@@ -212,7 +212,8 @@ def windows(job: Job) -> Iterator[Window]:
     parts, progress = job.parts, job.progress
     accumulate = parts.experiment.train.accumulate
     batches: list[Batch] = []
-    for batch in parts.data.train_batches(progress.epoch, progress.batch):
+    read = parts.data.train_batches(progress.epoch, progress.batch)
+    for batch in job.recorder.data_wait.timed(read):
         if batch.unreadable:
             note_unreadable(job, batch)
         batches.append(batch)

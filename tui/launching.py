@@ -59,7 +59,9 @@ class Launcher(Protocol):
 
     async def start(self, file: Path, device: str | None, runs: Path) -> Outcome: ...
 
-    async def resume(self, run: RunDirectory, epochs: int | None) -> Outcome: ...
+    async def resume(
+        self, run: RunDirectory, epochs: int | None, checkpoint: str | None = None
+    ) -> Outcome: ...
 
 
 class Engine:
@@ -84,8 +86,11 @@ class Engine:
         asked = ("run", str(file), "--detach", "--json", "--runs", str(runs), *chosen)
         return read_outcome(await self._ptrain(*asked, keep=True))
 
-    async def resume(self, run: RunDirectory, epochs: int | None) -> Outcome:
+    async def resume(
+        self, run: RunDirectory, epochs: int | None, checkpoint: str | None = None
+    ) -> Outcome:
         more = ["--epochs", str(epochs)] if epochs else []
+        more += ["--from", checkpoint] if checkpoint else []
         asked = ("resume", str(run.path), "--detach", "--json", *more)
         return read_outcome(await self._ptrain(*asked, keep=True))
 
@@ -146,10 +151,11 @@ def read_outcome(answer: Answer) -> Outcome:
     return Outcome(run, problems, words)
 
 
-def device_in(file: Path) -> str:
+def device_in(file: Path) -> str | list[str]:
     """What the experiment itself says; `auto` where it says nothing or can't be read."""
     try:
         train = tomllib.loads(file.read_text(encoding="utf-8")).get("train", {})
-        return str(train.get("device", "auto"))
+        device = train.get("device", "auto")
+        return [str(each) for each in device] if isinstance(device, list) else str(device)
     except (OSError, ValueError, AttributeError):
         return "auto"

@@ -121,10 +121,10 @@ def waiting(state: RunState) -> str:
 def trouble(watched: WatchedRun) -> list[str]:
     """Why a run is not going on, and the remedy."""
     how, word = watched.status, watched.state.last_word
-    lines = [how.reason]
+    lines = [how.reason] if how.state != "lost" else []  # its verdict says why
     if isinstance(word, RunFailed) and how.state == "failed":
         lines = [word.error, word.remedy]
-    if how.state in ("lost", "stopped") and watched.state.checkpoints:
+    if how.state == "stopped" and watched.state.checkpoints:
         lines.append("R resumes it")
     return [line for line in lines if line]
 

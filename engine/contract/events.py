@@ -37,7 +37,8 @@ class Parameters(msgspec.Struct, frozen=True):
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """The first event: what is going to happen. `planned_end` is in optimizer steps. `classes`:
-    the names of the classes, labels or numbers that the `task` is about."""
+    the names of the classes, labels or numbers that the `task` is about. `file`: the experiment's
+    file that it was launched from, on that host; what was in it then is source.toml."""
 
     version: str
     pid: int
@@ -57,6 +58,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     frozen: list[str]
     task: str = "classification"
     monitor: str = ""  # the metric that decides which checkpoint is the best
+    file: str = ""
     report: list[str] = []  # what was loaded and what is frozen, in words
 
 
@@ -125,14 +127,20 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
 
 
 class System(Event, frozen=True, kw_only=True, tag="system"):
-    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse. `cpu`:
-    the engine's own process, in per cent of one core, since the event before."""
+    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse.
+
+    `cpu`: the engine's own process, in per cent of one core, since the event before.
+    `data_wait`: of the time since then, the share in which the loop stood still for a batch, 0 to 1.
+
+    Near 1 the run is as fast as its data, however fast the device.
+    """
 
     memory: int
     cpu: float | None = None
     device_memory: int | None = None
     device_memory_total: int | None = None
     device_utilisation: int | None = None
+    data_wait: float | None = None
 
 
 class Warned(Event, frozen=True, kw_only=True, tag="warning"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, zip_longest
@@ -26,6 +27,7 @@ from engine.contract.events import (
 )
 
 NAN = float("nan")
+WAITS = 6  # half a minute: one wait alone is a new epoch, or a disk that woke up
 
 
 @dataclass
@@ -124,6 +126,7 @@ class RunState:
     requests: dict[str, RequestDone] = field(default_factory=dict)
     system: System | None = None
     gauges: Gauges = field(default_factory=Gauges)
+    waits: deque[float] = field(default_factory=lambda: deque(maxlen=WAITS))  # the last data_wait
     last_word: RunFinished | RunStopped | RunFailed | None = None
     last_time: float = 0.0
     epochs: int = 0  # planned; a request or a resume may change them
@@ -158,6 +161,8 @@ def fold(state: RunState, event: AnyEvent) -> RunState:
         case System():
             state.system = event
             state.gauges.add(event, state.steps_done)
+            if event.data_wait is not None:
+                state.waits.append(event.data_wait)
         case RequestDone():
             state.requests[event.id] = event
             state.epochs, state.planned_end = event.epochs, event.planned_end
@@ -186,6 +191,7 @@ def fold_all(state: RunState, events: Iterable[AnyEvent]) -> RunState:
 
 def _rewind(state: RunState, event: RunResumed) -> None:
     state.resumed, state.last_word = event, None
+    state.waits.clear()
     state.epochs, state.planned_end = event.epochs, event.planned_end
     state.curve.forget_from(event.step)
     state.gauges.forget_from(event.step)

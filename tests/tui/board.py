@@ -52,8 +52,11 @@ class FakeLauncher:
         self.asked.append(("start", file.name, device, runs))
         return self.begin() if self.begin else self.started
 
-    async def resume(self, run: RunDirectory, epochs: int | None) -> Outcome:
-        self.asked.append(("resume", run.id, epochs))
+    async def resume(
+        self, run: RunDirectory, epochs: int | None, checkpoint: str | None = None
+    ) -> Outcome:
+        chosen = [checkpoint] if checkpoint else []
+        self.asked.append(("resume", run.id, epochs, *chosen))
         return self.started
 
 
@@ -80,7 +83,7 @@ def append(run: RunDirectory, *events: Event) -> None:
             file.write(encode(event))
 
 
-def started(epochs: int = 3) -> RunStarted:
+def started(epochs: int = 3, file: str = "") -> RunStarted:
     return RunStarted(
         time=time.time(),
         version="0",
@@ -99,6 +102,7 @@ def started(epochs: int = 3) -> RunStarted:
         workers=0,
         precision="fp32",
         frozen=[],
+        file=file,
         report=["all layers train"],
     )
 
@@ -110,8 +114,8 @@ def step(number: int, loss: float = 0.5, at: float | None = None) -> Step:
     )
 
 
-def new_run(folder: Path, name: str = "ants") -> RunDirectory:
-    return create(folder / "runs", name, EXPERIMENT, b"")
+def new_run(folder: Path, name: str = "ants", source: bytes = b"") -> RunDirectory:
+    return create(folder / "runs", name, EXPERIMENT, source)
 
 
 def running(folder: Path, name: str = "ants", host: str | None = None) -> RunDirectory:

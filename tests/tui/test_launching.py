@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from engine.contract.problems import Problem
-from tests.tui.board import EXPERIMENT, FakeLauncher, board, look, new_run, running, told
+from tests.tui.board import EXPERIMENT, FakeLauncher, board, look, new_run, told
 from tui.app import Dashboard
 from tui.launching import Answer, Engine, Outcome, device_in, read_outcome
 from tui.screens.choice import ChoiceDialog
@@ -70,7 +70,7 @@ def test_the_devices_are_told_with_free_memory_and_users(folder: Path) -> None:
 def test_a_run_is_started_and_followed(folder: Path, keys: list[str], device: str | None) -> None:
     launcher = FakeLauncher()
     launcher.begin = lambda: Outcome(run=new_run(folder, "begun").path)
-    running(folder, "earlier")
+    new_run(folder, "earlier")
     app = board(folder, launcher=launcher)
 
     async def test(pilot: Pilot[None]) -> None:

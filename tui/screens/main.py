@@ -15,25 +15,31 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from engine.contract.devices import Device
+from engine.contract.events import CheckpointSaved
+from engine.contract.queue import Queue
 from tui.acting import Acting, why_not
 from tui.device_watch import DeviceWatch
 from tui.launching import Launcher
 from tui.options import Options
+from tui.queue_watch import QueueWatch
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
 from tui.screens.charting import serve
+from tui.screens.checkpoint import copy_path, show_checkpoint
 from tui.screens.edit import EditScreen
+from tui.screens.edited import show_edited
+from tui.screens.queue import QueueDialog
 from tui.screens.starting import resume, start, warm_up
-from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.difference_table import DifferenceTable
 from tui.widgets.experiment_list import ExperimentList
+from tui.widgets.log_pane import LogPane
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_pane import RunPane
+from tui.widgets.run_summary import RunSummary
 from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
-from tui.widgets.words import Words
 
 LOOK_SECONDS = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
 SEARCH_SECONDS = 1.0  # between two looks for new runs and experiments: they are searched for
@@ -73,6 +79,7 @@ class MainScreen(Screen[object]):
         Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint now"),
         Binding("v", "evaluate", "Evaluate", show=False, tooltip="Evaluate now"),
         Binding("plus", "epochs", "Epochs", show=False, tooltip="More epochs, or fewer"),
+        Binding("Q", "queue", "Queue", show=False, tooltip="What waits for its device"),
         Binding("l", "log", "Log", show=False, tooltip="Go to the log"),
         Binding("1", "pane('left')", "Runs", show=False, tooltip="Go to experiments and runs"),
         Binding("2", "pane('charts')", "Charts", show=False, tooltip="Go to the charts"),
@@ -90,6 +97,7 @@ class MainScreen(Screen[object]):
         self.options, self.launcher, self.acting = options, launcher, acting
         self.devices = DeviceWatch(devices)
         self.runs = RunList(options.runs)
+        self.queue_watch = QueueWatch(Queue(options.runs))
         self.watched: dict[Path, WatchedRun] = {}
         self.chosen: Path | None = None  # the run's folder
         self.experiment: Path | None = None
@@ -109,13 +117,13 @@ class MainScreen(Screen[object]):
                 yield DifferenceTable()
             with Vertical(id="right", classes="pane"):
                 with VerticalScroll(id="summary", can_focus=False):
-                    yield Words(id="summary-words")
+                    yield RunSummary(id="summary-words")
                 yield Static("Checkpoints", classes="heading")
                 with Vertical(id="checkpoints"):
                     yield CheckpointList()
                 yield Static("Log", classes="heading")
                 with Vertical(id="log"):
-                    yield RunLog()
+                    yield LogPane()
         yield Footer(compact=True)  # 80 columns hold the keys that one looks for
 
     def on_mount(self) -> None:
@@ -152,11 +160,12 @@ class MainScreen(Screen[object]):
     def _search(self) -> None:
         self.runs.search()
         self.query_one(ExperimentList).look()
+        for words in self.queue_watch.look():
+            self.notify(words, severity="error", timeout=20, markup=False)
 
     def _show_run(self) -> None:
         watched = self._chosen_run()
-        words = self.query_one("#summary-words", Words)
-        words.text = summary(watched) if watched is not None else self._no_run()
+        self.query_one(RunSummary).show(watched, self._no_run())
         overlaid = self.query_one(RunPane).overlaid(self.chosen)
         self.query_one(RunCharts).show(watched, overlaid)
         self.query_one(DifferenceTable).show(overlaid)
@@ -203,10 +212,21 @@ class MainScreen(Screen[object]):
 
     @on(CheckpointList.Copy)
     def _copy(self, message: CheckpointList.Copy) -> None:
-        """By OSC 52; where the terminal doesn't take that, the path can be read and marked."""
         message.stop()
-        self.app.copy_to_clipboard(str(message.path))
-        self.notify(str(message.path), title="copied, if your terminal allows it", timeout=10)
+        copy_path(self, message.path)
+
+    @on(CheckpointList.Resume)
+    def _resume_from(self, message: CheckpointList.Resume) -> None:
+        message.stop()
+        self._resume(message.saved)
+
+    @on(CheckpointList.Show)
+    @work
+    async def _show_checkpoint(self, message: CheckpointList.Show) -> None:
+        if (watched := self._chosen_run()) is not None:
+            answer = await show_checkpoint(self, watched, message.saved)
+            if answer == "resume":
+                self._resume(message.saved)
 
     @on(RunCharts.Wanted)
     def _charts_want(self, message: RunCharts.Wanted) -> None:
@@ -228,7 +248,7 @@ class MainScreen(Screen[object]):
 
     def action_log(self) -> None:
         self.action_pane("right")
-        self.query_one(RunLog).focus()
+        self.set_focus(self.query_one(RunLog))
 
     # What one can do
 
@@ -262,14 +282,24 @@ class MainScreen(Screen[object]):
         )
         self._follow(path)
 
+    @on(RunTable.Edited)
     @work
-    async def action_resume(self) -> None:
+    async def _edited(self, message: RunTable.Edited) -> None:
+        if watched := self._chosen_run():
+            path = await show_edited(self, watched, self.launcher, self.options, self.devices)
+            self._follow(path)
+
+    def action_resume(self) -> None:
+        self._resume()
+
+    @work
+    async def _resume(self, saved: CheckpointSaved | None = None) -> None:
         watched = self._chosen_run()
         reason = why_not(watched, read_only=self.options.read_only)
         if watched is None or self.options.read_only or not watched.status.over:
             self.notify(reason or "it is running already", severity="warning")
             return
-        self._follow(await resume(self, self.launcher, watched))
+        self._follow(await resume(self, self.launcher, watched, saved))
 
     def _follow(self, path: Path | None) -> None:
         """Put the cursor on a run that was just started."""
@@ -277,6 +307,11 @@ class MainScreen(Screen[object]):
             self.chosen = path
             self.look(search=True)
             self.query_one(RunPane).choose(path)
+
+    def action_queue(self) -> None:
+        self.app.push_screen(
+            QueueDialog(Queue(self.options.runs), self.launcher, self.options.read_only)
+        )
 
     @work
     async def action_stop(self) -> None:

@@ -50,6 +50,9 @@ class RunTable(DataTable[Text]):
     class Pin(Asked):
         """Keep it on top, or not any more."""
 
+    class Edited(Message):
+        """It is asked what was edited since the chosen run was launched."""
+
     DEFAULT_CSS = "RunTable { height: 1fr; scrollbar-size-horizontal: 0; }"
     BINDINGS = [
         Binding("space", "overlay", "Overlay", tooltip="Overlay this run, or not any more"),
@@ -58,6 +61,7 @@ class RunTable(DataTable[Text]):
         Binding("end", "scroll_bottom", "", show=False, tooltip="The last run"),
         Binding("j", "cursor_down", "", show=False, tooltip="The next run"),
         Binding("k", "cursor_up", "", show=False, tooltip="The run before"),
+        Binding("D", "edited", "Edited?", show=False, tooltip="What was edited since its launch"),
     ]
 
     def __init__(self) -> None:
@@ -122,6 +126,9 @@ class RunTable(DataTable[Text]):
 
     def action_pin(self) -> None:
         self._ask(self.Pin)
+
+    def action_edited(self) -> None:
+        self.post_message(self.Edited())
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
