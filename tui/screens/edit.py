@@ -18,6 +18,7 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Footer, Static, TextArea
 
+from tui.form_changes import add, can_add, move, remove
 from tui.form_model import Path as Key
 from tui.form_model import form_of
 from tui.screens.choose import ChooseScreen
@@ -56,10 +57,6 @@ class EditScreen(DocumentScreen):
         Binding("U", "redo", show=False),
         Binding("f3", "other_side", "Form/Text"),
         Binding("f4", "problems", "Problems", show=False),
-        Binding("f7", "add", "Add"),
-        Binding("f8", "remove", "Remove"),
-        Binding("f5", "move(-1)", "↑"),
-        Binding("f6", "move(1)", "↓"),
     ]
 
     def __init__(self, path: Path) -> None:
@@ -142,10 +139,10 @@ class EditScreen(DocumentScreen):
         """All of it anew."""
         await self._edit(lambda: None)
 
-    async def _edit(self, change: Callable[[], object], focus: Key | None = None) -> None:
-        """A change at one stroke; what does not allow it is told."""
+    async def _edit(self, change: Callable[[], Key | None]) -> None:
+        """A change at one stroke, which says where one is then; what can't be done is told."""
         try:
-            change()
+            focus = change()
         except (EditError, KeyError) as error:
             self.notify(str(error), severity="warning", markup=False)
             return
@@ -175,62 +172,36 @@ class EditScreen(DocumentScreen):
     # Sections, keys and members
 
     @work
-    async def action_add(self) -> None:
-        """A key to the section one is in, or a member to the list."""
-        form = self.query_one(ExperimentForm)
-        block = form.focused_block
-        if block is None:
-            self.notify("go to a section of the form first: keys are added to that")
+    async def on_experiment_form_add(self, message: ExperimentForm.Add) -> None:
+        try:
+            table = can_add(message.table)
+        except EditError as error:
+            self.notify(str(error), severity="warning", markup=False)
             return
-        if not block.table.addable:
-            self.notify(f"{block.table.title} has all the keys that it can have", markup=False)
-            return
-        table = block.table
-        named = {choice.name: choice for choice in table.addable}
         options = [(choice.name, choice.help) for choice in table.addable]
-        title = f"Add to {table.title}"
-        chosen = await self.app.push_screen_wait(ChooseScreen(title, options, narrowed=True))
-        if chosen is None:
-            return
-        value = named[chosen].value
-        if table.is_list:
-            members = sum(each.path[:-1] == table.path for each in form.form.tables)
-            await self._edit(
-                lambda: self.document.add_element(table.path, value), (*table.path, members)
-            )
-        else:
-            path = (*table.path, chosen)
-            await self._edit(lambda: self.document.set(path, value), path)
+        asked = ChooseScreen(f"Add to {table.title}", options, narrowed=True)
+        chosen = await self.app.push_screen_wait(asked)
+        if chosen is not None:
+            form = self.query_one(ExperimentForm).form
+            await self._edit(lambda: add(self.document, form, table, chosen))
 
-    async def action_remove(self) -> None:
-        """The key, or at its head the section or member."""
+    async def on_experiment_form_remove(self) -> None:
         await self._settle()  # what was typed just now may have moved the members
         form = self.query_one(ExperimentForm)
-        path, block = form.focused_path, form.focused_block
-        if not path or block is None:
-            return
-        if block.table.is_list and path == block.table.path:
-            self.notify("go to one of its members to remove that")
-            return
-        await self._edit(lambda: self.document.delete(path), block.table.path)
+        await self._edit(lambda: remove(self.document, form.focused_table, form.focused_path))
 
-    async def action_move(self, by: int) -> None:
-        """A member of a list past the one before or after it."""
+    async def on_experiment_form_move(self, message: ExperimentForm.Move) -> None:
         await self._settle()
-        block = self.query_one(ExperimentForm).focused_block
-        table = block.table if block is not None else None
-        if table is None or table.member is None:
-            self.notify("go to a member of a list: [[scheduler]], [[loss]], …")
-            return
-        holder, (place, _) = table.path[:-1], table.member
-        change = lambda: self.document.move_element(holder, place, place + by)  # noqa: E731
-        await self._edit(change, (*holder, place + by))
+        table = self.query_one(ExperimentForm).focused_table
+        await self._edit(lambda: move(self.document, table, message.by))
 
     async def action_undo(self) -> None:
-        await self._edit(self.document.undo)
+        self.document.undo()
+        await self.show_document()
 
     async def action_redo(self) -> None:
-        await self._edit(self.document.redo)
+        self.document.redo()
+        await self.show_document()
 
     # Where one is
 

@@ -115,7 +115,28 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         Binding("down", "app.focus_next", "Down", show=False),
         Binding("pageup", "page_up", "Page up", show=False),
         Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("f7", "add", "Add", tooltip="Add a key to the section, or a member to the list"),
+        Binding("f8", "remove", "Remove", tooltip="Remove the key, the member or the section"),
+        Binding("f5", "move(-1)", "↑", tooltip="Move the member of a list up"),
+        Binding("f6", "move(1)", "↓", tooltip="Move the member of a list down"),
     ]
+
+    class Add(Message):
+        """Asks for something more in the section that one is in; None while one is in none."""
+
+        def __init__(self, table: Table | None) -> None:
+            super().__init__()
+            self.table = table
+
+    class Remove(Message):
+        """Asks for what one is at to be removed."""
+
+    class Move(Message):
+        """Asks for the member that one is in to be moved by so many places."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,6 +188,11 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         return next((block for block in self._blocks if block.has_focus_within), None)
 
     @property
+    def focused_table(self) -> Table | None:
+        block = self.focused_block
+        return block.table if block is not None else None
+
+    @property
     def focused_row(self) -> Row | None:
         return next((row.row for row in self.query(FieldRow) if row.has_focus_within), None)
 
@@ -185,6 +211,15 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
             path = path[:-1]
         if path in places:
             places[path].focus()
+
+    def action_add(self) -> None:
+        self.post_message(self.Add(self.focused_table))
+
+    def action_remove(self) -> None:
+        self.post_message(self.Remove())
+
+    def action_move(self, by: int) -> None:
+        self.post_message(self.Move(by))
 
 
 def _name(table: Table) -> object:
