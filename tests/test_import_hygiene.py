@@ -61,5 +61,5 @@ def test_what_every_command_loads_is_light(heavy: str, light: set[str]) -> None:
 
 @pytest.fixture(scope="module")
 def light() -> set[str]:
-    names = ("cli", "commands", "tables", "launch", "display", "template")
+    names = ("cli", "commands", "tables", "launch", "display")
     return loaded_by(*(f"{engine.__name__}.{name}" for name in names))

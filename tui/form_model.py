@@ -34,6 +34,7 @@ from tui.toml_edit import toml_value
 
 Path = tuple[str | int, ...]
 Kind = Literal["text", "choice", "switch", "fixed"]  # fixed: only to be changed in the text
+Offers = Literal["backbones", "weights", "targets"]  # values that are looked up when asked for
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Row:
     kind: Kind = "text"
     choices: tuple[tuple[str, str], ...] = ()  # words, each with its help
     help: str = ""
+    offers: Offers | None = None
+    info: FieldInfo | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,10 @@ class Hands:
         return [problem.key for problem in self.screen.query_one(ProblemList).problems]
 
     def row(self, *path: str | int) -> FieldRow:
-        return next(row for row in self.form.query(FieldRow) if row.row.path == path)
+        return next(row for row in self.form.rows if row.row.path == path)
 
     def value(self, *path: str | int) -> str:
-        return str(self.row(*path).control.value)  # type: ignore[attr-defined]
+        return self.row(*path).value
 
     def titles(self) -> list[str]:
         return [table.title for table in self.form.form.tables]
@@ -428,3 +428,31 @@ def test_one_side_at_a_time_in_a_small_window_and_both_in_a_wide_one(full: Path)
         assert (hands.form.region.width, text.region.width) == (80, 80)
 
     edit(full, does, (80, 24))
+
+
+def test_a_value_that_is_typed_back_is_back_in_the_text(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        await hands.go("train", "epochs")
+        await hands.press("end", "7")
+        await hands.rest()
+        assert "epochs = 257" in hands.text
+        await hands.press("backspace")
+        await hands.rest()
+        assert hands.text == FULL
+
+    edit(full, does)
+
+
+def test_a_switch_shows_at_once_what_it_was_switched_to(tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text(GOOD["other ways"])
+
+    async def does(hands: Hands) -> None:
+        await hands.go("optimizer", "amsgrad")
+        await hands.press("enter")
+        assert hands.value("optimizer", "amsgrad") == "false"
+        await hands.press("enter")
+        assert hands.value("optimizer", "amsgrad") == "true"
+        assert hands.text == GOOD["other ways"]
+
+    edit(path, does)

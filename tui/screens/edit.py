@@ -16,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Footer, Static, TextArea
+from textual.widgets import Static, TextArea
 
 from tui.form_changes import add, can_add, move, remove
 from tui.form_model import Path as Key
@@ -27,6 +27,7 @@ from tui.toml_blocks import EditError
 from tui.toml_edit import meant
 from tui.widgets.experiment_form import ExperimentForm
 from tui.widgets.field_row import FieldRow
+from tui.widgets.key_line import KeyLine
 from tui.widgets.problem_list import ProblemList
 from tui.widgets.toml_text import TomlText
 
@@ -61,6 +62,7 @@ class EditScreen(DocumentScreen):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.add_class("-form")
         self._rest: Timer | None = None
         self._place: Key = ("data",)  # where one was in the form
 
@@ -71,12 +73,11 @@ class EditScreen(DocumentScreen):
             yield TomlText()
         yield ProblemList()
         yield Static("", id="help", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine(always=("save", "leave", "help"))
 
     async def on_mount(self) -> None:
         if not self.read():
             return
-        self.add_class("-form")
         text = self.query_one(TomlText)
         text.show(self.document.shown)
         text.move_cursor((0, 0))

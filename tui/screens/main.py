@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.contract.devices import Device
 from tui.acting import Acting, why_not
@@ -22,10 +22,12 @@ from tui.options import Options
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
 from tui.screens.edit import EditScreen
+from tui.screens.new_experiment import new_experiment
 from tui.screens.starting import resume, start
 from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.experiment_list import ExperimentList
+from tui.widgets.key_line import KeyLine
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_table import RunTable
@@ -113,7 +115,7 @@ class MainScreen(Screen[object]):
                 yield Static("Log", classes="heading")
                 with Vertical(id="log"):
                     yield RunLog()
-        yield Footer(compact=True)  # 80 columns hold the keys that one looks for
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.action_pane("left")
@@ -188,6 +190,16 @@ class MainScreen(Screen[object]):
         if message.entered:
             self.action_edit()
         self.query_one(TopLine).experiment = message.path.name
+
+    @on(ExperimentList.New)
+    @work
+    async def _new_experiment(self, message: ExperimentList.New) -> None:
+        message.stop()
+        made = await new_experiment(self, self.options, message.copy_of)
+        if made is not None:
+            self.query_one(ExperimentList).choose(made)
+            self.experiment = made
+            self.action_edit()
 
     @on(CheckpointList.Copy)
     def _copy(self, message: CheckpointList.Copy) -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from engine.contract.problems import Problem
 from tui.form_model import Form, Path, Row, Table, beside
-from tui.widgets.field_row import NOT_CHANGED_HERE, FieldRow
+from tui.widgets.field_row import NOT_CHANGED_HERE, FieldRow, row_widget
 
 
 class TableHead(Static, can_focus=True):
@@ -51,7 +51,8 @@ class TableBlock(Vertical):
     DEFAULT_CSS = """
     TableBlock { height: auto; }
     TableBlock .wrong { width: 1fr; height: auto; color: $text-error; }
-    TableBlock.-folded FieldRow, TableBlock.-folded .wrong { display: none; }
+    TableBlock.-folded FieldRow, TableBlock.-folded EntryRow, TableBlock.-folded .wrong {
+        display: none; }
     """
 
     def __init__(self, table: Table) -> None:
@@ -63,7 +64,7 @@ class TableBlock(Vertical):
         self.rows: list[FieldRow] = []
 
     def compose(self) -> ComposeResult:
-        self.rows = [FieldRow(row, self.table.depth) for row in self.table.rows]
+        self.rows = [row_widget(row, self.table.depth) for row in self.table.rows]
         yield self.head
         yield from self.rows
 
@@ -74,8 +75,8 @@ class TableBlock(Vertical):
         """The same section as it is now; the row that is typed in is left alone."""
         before, self.table = self.table, table
         if before.shape != table.shape:
-            await self.remove_children("FieldRow, .wrong")
-            self.rows = [FieldRow(row, table.depth) for row in table.rows]
+            await self.remove_children([each for each in self.children if each is not self.head])
+            self.rows = [row_widget(row, table.depth) for row in table.rows]
             await self.mount_all(self.rows)
             self._fold(self.folded and bool(self.rows))
             return
@@ -179,9 +180,13 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def tell_at(self, path: Path, wrong: str) -> None:
         """At one row, of what is typed there and is no value yet."""
-        for row in self.query(FieldRow):
+        for row in self.rows:
             if row.row.path == path:
                 row.tell(wrong)
+
+    @property
+    def rows(self) -> list[FieldRow]:
+        return [row for block in self._blocks for row in block.rows]
 
     @property
     def focused_block(self) -> TableBlock | None:
@@ -194,7 +199,7 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     @property
     def focused_row(self) -> Row | None:
-        return next((row.row for row in self.query(FieldRow) if row.has_focus_within), None)
+        return next((row.row for row in self.rows if row.has_focus), None)
 
     @property
     def focused_path(self) -> Path | None:
@@ -206,7 +211,7 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         places: dict[Path, Widget] = {}
         for block in self._blocks:
             places[block.table.path] = block.head
-            places.update({row.row.path: row.control for row in block.rows})
+            places.update({row.row.path: row for row in block.rows})
         while path and path not in places:
             path = path[:-1]
         if path in places:
