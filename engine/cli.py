@@ -57,6 +57,10 @@ Detach = Annotated[
 Refetch = Annotated[
     bool, typer.Option("--refetch", help="Download the weights again if their file is damaged.")
 ]
+Stdin = Annotated[
+    bool,
+    typer.Option("--stdin", help="Read standard input in the place of FILE, as if it stood there."),
+]
 Hidden = Annotated[Path | None, typer.Option("--into", hidden=True)]
 
 
@@ -110,12 +114,13 @@ def check(
     file: File,
     set_: Set = [],  # noqa: B006
     refetch: Refetch = False,
+    stdin: Stdin = False,
     json: Json = False,
 ) -> None:
     """Every problem of an experiment, without training."""
     from engine.commands import check_file
 
-    raise typer.Exit(check_file(file, set_, json=json, refetch=refetch))
+    raise typer.Exit(check_file(file, set_, given(stdin), json=json, refetch=refetch))
 
 
 @app.command()
@@ -128,12 +133,14 @@ def lr(
     metric: Annotated[
         str | None, typer.Option(metavar='"1.0,0.9,…"', help="What a plateau sees, an epoch each.")
     ] = None,
+    stdin: Stdin = False,
     json: Json = False,
 ) -> None:
     """The planned learning rate of every group for every step."""
     from engine.lr import lr_of_file
 
-    raise typer.Exit(lr_of_file(file, set_, steps_per_epoch, metric, json=json))
+    code = lr_of_file(file, set_, steps_per_epoch, metric, given(stdin), json=json)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -230,12 +237,13 @@ def layers(
         int | None, typer.Option(min=0, help="The deepest level to show. Default: all.")
     ] = None,
     set_: Set = [],  # noqa: B006
+    stdin: Stdin = False,
     json: Json = False,
 ) -> None:
     """The module tree: shapes, parameters, what is frozen, group and learning rate."""
     from engine.layers import print_layers
 
-    print_layers(named, set_, depth, json=json)
+    print_layers(named, set_, depth, given(stdin), json=json)
 
 
 @app.command()
@@ -264,6 +272,11 @@ def schema(json: Json = True) -> None:
 def version(json: Json = False) -> None:
     """The version of ptrain."""
     print_line({"version": __version__}, json=json)
+
+
+def given(stdin: bool) -> bytes | None:
+    """The text that stands for a file's, as an editor has it that has not saved yet."""
+    return sys.stdin.buffer.read() if stdin else None
 
 
 def print_line(values: dict[str, Any], *, json: bool) -> None:

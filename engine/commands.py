@@ -154,9 +154,16 @@ def _shown(
                 return train()
 
 
-def check_file(path: Path, overrides: list[str], *, json: bool, refetch: bool = False) -> int:
+def check_file(
+    path: Path,
+    overrides: list[str],
+    text: bytes | None = None,
+    *,
+    json: bool,
+    refetch: bool = False,
+) -> int:
     """Print every problem. The exit code is 2 where there is one; warnings alone don't count."""
-    file = read(path, overrides)
+    file = read(path, overrides, text)
     from engine.check import check
 
     found = check(file, refetch=refetch)

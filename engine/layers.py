@@ -41,13 +41,22 @@ class Tree:
     note: str = ""
 
 
-def print_layers(named: str, overrides: list[str], depth: int | None, *, json: bool) -> None:
-    """`named` is a file or a backbone; `depth` the deepest level shown, all without one.
+def print_layers(
+    named: str,
+    overrides: list[str],
+    depth: int | None,
+    text: bytes | None = None,
+    *,
+    json: bool,
+) -> None:
+    """`named` is a file or a backbone; `depth` the deepest level shown, all without one. With
+    `text`, that is read in the place of what the file holds.
 
     Raises InputError for what is neither, and for what a file gets wrong in [model], the image size
     or the groups.
     """
-    tree = _of_backbone(named) if _is_backbone(named, overrides) else _of_file(named, overrides)
+    of_backbone = text is None and _is_backbone(named, overrides)
+    tree = _of_backbone(named) if of_backbone else _of_file(named, overrides, text)
     shown = [layer for layer in tree.layers if depth is None or layer.depth <= depth]
     if tree.note:
         print(tree.note, file=sys.stderr)
@@ -76,8 +85,8 @@ def _of_backbone(name: str) -> Tree:
     return Tree(name, outputs, size, module_tree(build_skeleton(section, outputs).model, size))
 
 
-def _of_file(named: str, overrides: list[str]) -> Tree:
-    file = read(Path(named), overrides)
+def _of_file(named: str, overrides: list[str], text: bytes | None) -> Tree:
+    file = read(Path(named), overrides, text)
     experiment = file.experiment
     outputs, note = _outputs(experiment, file.folder)
     try:

@@ -22,14 +22,20 @@ if TYPE_CHECKING:
 
 
 def lr_of_file(
-    path: Path, overrides: list[str], steps_per_epoch: int | None, metric: str | None, *, json: bool
+    path: Path,
+    overrides: list[str],
+    steps_per_epoch: int | None,
+    metric: str | None,
+    text: bytes | None = None,
+    *,
+    json: bool,
 ) -> int:
     """Print the plan: points as JSON, or a plot. What a person should know goes to standard error.
 
     With `steps_per_epoch` no data is looked for.
     """
     series = None if metric is None else numbers(metric)
-    file = read(path, overrides)
+    file = read(path, overrides, text)
     if sys.stderr.isatty():
         print("importing torch …", file=sys.stderr)  # seconds in which nothing else is seen
     from engine.chain_surprises import surprises

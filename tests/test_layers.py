@@ -177,3 +177,13 @@ def test_a_terminal_gets_as_many_columns_as_fit_and_is_told_which_do_not(
 
 def test_the_examples_have_a_tree(capsys: pytest.CaptureFixture[str]) -> None:
     assert tree(TOP / "experiments" / "digits.toml", capsys)["outputs"] == 10
+
+
+def test_text_can_stand_for_what_the_file_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "ants.toml"
+    text = b'[data]\n[model]\nbackbone = "alexnet"\noutputs = 3\n[train]\nepochs = 1\n'
+    print_layers(str(path), [], 0, text, json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert (said["backbone"], said["outputs"]) == ("alexnet", 3)

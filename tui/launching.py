@@ -35,8 +35,21 @@ class Outcome:
         return not self.errors and not self.words
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
 class Launcher(Protocol):
-    """What the screen needs of it; tests give one that starts no process."""
+    """What the screens need of it; tests give one that starts no process."""
+
+    async def ask(self, *arguments: str, text: str | None = None) -> Answer:
+        """Run a command that changes nothing; `text` is its standard input. Cancelled, it ends."""
+        ...
 
     async def check(self, file: Path, device: str | None) -> Outcome: ...
 
@@ -48,30 +61,36 @@ class Launcher(Protocol):
 class Engine:
     """The launcher of real processes."""
 
+    async def ask(self, *arguments: str, text: str | None = None) -> Answer:
+        return await _ptrain(*arguments, text=text, leave_running=False)
+
     async def check(self, file: Path, device: str | None) -> Outcome:
         chosen = ["--set", f"train.device={device}"] if device else []
-        return await _ptrain("check", str(file), "--json", *chosen, leave_running=False)
+        return read_outcome(await self.ask("check", str(file), "--json", *chosen))
 
     async def start(self, file: Path, device: str | None, runs: Path) -> Outcome:
         chosen = ["--device", device] if device else []
-        return await _ptrain("run", str(file), "--detach", "--json", "--runs", str(runs), *chosen)
+        asked = ("run", str(file), "--detach", "--json", "--runs", str(runs), *chosen)
+        return read_outcome(await _ptrain(*asked))
 
     async def resume(self, run: RunDirectory, epochs: int | None) -> Outcome:
         more = ["--epochs", str(epochs)] if epochs else []
-        return await _ptrain("resume", str(run.path), "--detach", "--json", *more)
+        return read_outcome(await _ptrain("resume", str(run.path), "--detach", "--json", *more))
 
 
-async def _ptrain(*arguments: str, leave_running: bool = True) -> Outcome:
+async def _ptrain(*arguments: str, text: str | None = None, leave_running: bool = True) -> Answer:
     """Run a command and wait, without a thread that would hold up the end of the dashboard.
 
     In a session of its own, with files for output: a start that is under way when the dashboard
     is left, or its line drops, comes to its end all the same.
     """
-    with TemporaryFile() as out, TemporaryFile() as err:
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write((text or "").encode())
+        given.seek(0)
         # -P: people have files named engine.py and tui.py, and must not have them imported.
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "engine.cli", *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=given,
             stdout=out,
             stderr=err,
             start_new_session=True,
@@ -86,13 +105,14 @@ async def _ptrain(*arguments: str, leave_running: bool = True) -> Outcome:
             raise
         out.seek(0)
         err.seek(0)
-        return read_outcome(process.returncode, out.read().decode(), err.read().decode())
+        return Answer(process.returncode, out.read().decode(), err.read().decode())
 
 
-def read_outcome(code: int, out: str, err: str) -> Outcome:
-    """From what a command with --json printed, and its exit code."""
+def read_outcome(answer: Answer) -> Outcome:
+    """From what a command with --json printed."""
+    code, err = answer.code, answer.err
     try:
-        said: dict[str, Any] = json.loads(out)
+        said: dict[str, Any] = json.loads(answer.out)
     except ValueError:
         said = {}
     problems = [_problem(entry) for entry in said.get("problems", [])]

@@ -49,12 +49,13 @@ class ExperimentFile:
         ]
 
 
-def read(path: Path, overrides: Iterable[str] = ()) -> ExperimentFile:
-    """Read and validate an experiment; `overrides` are `key=value` texts as after `--set`.
+def read(path: Path, overrides: Iterable[str] = (), text: bytes | None = None) -> ExperimentFile:
+    """Read and validate an experiment; `overrides` are `key=value` texts as after `--set`. With
+    `text`, that is read in the place of what the file holds.
 
     Raises InputError with every problem found.
     """
-    return read_bytes(path, contents(path), overrides)
+    return read_bytes(path, contents(path) if text is None else text, overrides)
 
 
 def read_bytes(path: Path, raw: bytes, overrides: Iterable[str] = ()) -> ExperimentFile:

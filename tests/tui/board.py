@@ -15,7 +15,7 @@ from engine.contract.events import Event, Parameters, RunStarted, Step, encode
 from engine.contract.run_directory import Holder, RunDirectory, create
 from tui.acting import Acting
 from tui.app import Dashboard
-from tui.launching import Outcome
+from tui.launching import Answer, Outcome
 from tui.options import Options
 
 GPU = Device("cuda:0", "NVIDIA H200", 139 << 30, 127 << 30, 87, ["eve: python (7)"])
@@ -31,6 +31,11 @@ class FakeLauncher:
     started: Outcome = field(default_factory=Outcome)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     begin: Callable[[], Outcome] | None = None
+    answers: dict[str, Answer] = field(default_factory=dict)  # by the command's first word
+
+    async def ask(self, *arguments: str, text: str | None = None) -> Answer:
+        self.asked.append((*arguments, text))
+        return self.answers.get(arguments[0], Answer(1, "", "no answer to this in the test"))
 
     async def check(self, file: Path, device: str | None) -> Outcome:
         self.asked.append(("check", file.name, device))

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
 from tests.contract.good_files import FULL, GOOD
+from tests.tui.board import FakeLauncher
 from tui.screens.choose import ChooseScreen
 from tui.screens.edit import EditScreen
 from tui.screens.file_name import FileNameScreen
@@ -36,7 +37,7 @@ class Editing(App[None]):
         self.answers: list[Path | None] = []
 
     def on_mount(self) -> None:
-        self.push_screen(EditScreen(self.path), self.answers.append)
+        self.push_screen(EditScreen(self.path, FakeLauncher()), self.answers.append)
 
 
 class Hands:

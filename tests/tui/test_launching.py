@@ -14,7 +14,7 @@ from textual.widgets import OptionList
 from engine.contract.problems import Problem
 from tests.tui.board import EXPERIMENT, FakeLauncher, board, look, new_run, running, told
 from tui.app import Dashboard
-from tui.launching import Engine, Outcome, device_in, read_outcome
+from tui.launching import Answer, Engine, Outcome, device_in, read_outcome
 from tui.screens.choice import ChoiceDialog
 from tui.screens.problems import ProblemsDialog
 from tui.widgets.words import Words
@@ -144,12 +144,12 @@ def test_leaving_the_choice_of_a_device_starts_nothing(folder: Path) -> None:
 def test_what_a_command_printed_is_read() -> None:
     problem = Problem("unknown key", "a", "b", Path("c.toml"), 3)
     printed = json.dumps({"problems": [problem.as_json()]})
-    assert read_outcome(2, printed, "") == Outcome(problems=[problem])
-    begun = read_outcome(0, '{"run": "1", "path": "/runs/a/1", "pid": 5}', "some warning")
+    assert read_outcome(Answer(2, printed, "")) == Outcome(problems=[problem])
+    begun = read_outcome(Answer(0, '{"run": "1", "path": "/runs/a/1", "pid": 5}', "some warning"))
     assert (begun.run, begun.ok) == (Path("/runs/a/1"), True)
-    assert read_outcome(1, '{"error": "no memory"}', "").words == "no memory"
-    assert read_outcome(1, "", "Traceback …\n").words == "Traceback …"
-    assert "code -9" in read_outcome(-9, "", "").words
+    assert read_outcome(Answer(1, '{"error": "no memory"}', "")).words == "no memory"
+    assert read_outcome(Answer(1, "", "Traceback …\n")).words == "Traceback …"
+    assert "code -9" in read_outcome(Answer(-9, "", "")).words
 
 
 def test_the_device_of_an_experiment_is_read(tmp_path: Path) -> None:
@@ -167,3 +167,17 @@ def test_a_real_check_tells_a_files_problems(tmp_path: Path) -> None:
     file.write_text('[model]\nbackbone = "resnet19"\n[train]\nepochs = 1\n')
     outcome = asyncio.run(Engine().check(file, "cpu"))
     assert [(problem.key, problem.line) for problem in outcome.problems] == [("model.backbone", 2)]
+
+
+def test_text_that_is_not_saved_is_asked_about_as_if_it_stood_in_the_file(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "ants.toml"
+    file.write_text("name = 1")
+    answer = asyncio.run(
+        Engine().ask("check", str(file), "--stdin", "--json", text="seed = true\n")
+    )
+    problems = read_outcome(answer).problems
+    assert answer.code == 2
+    assert {problem.key for problem in problems} == {"model", "seed", "train"}
+    assert {problem.file for problem in problems} == {file}

@@ -21,6 +21,7 @@ from textual.widgets import Static, TextArea
 from tui.form_changes import add, can_add, move, remove
 from tui.form_model import Path as Key
 from tui.form_model import form_of
+from tui.launching import Launcher
 from tui.screens.choose import ChooseScreen
 from tui.screens.document import DocumentScreen
 from tui.toml_blocks import EditError
@@ -60,8 +61,9 @@ class EditScreen(DocumentScreen):
         Binding("f4", "problems", "Problems", show=False),
     ]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, launcher: Launcher) -> None:
         super().__init__(path)
+        self.launcher = launcher
         self.add_class("-form")
         self._rest: Timer | None = None
         self._place: Key = ("data",)  # where one was in the form

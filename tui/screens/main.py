@@ -244,7 +244,8 @@ class MainScreen(Screen[object]):
         if self.options.read_only or self.experiment is None:
             self._no_experiment("edit")
             return
-        self.app.push_screen(EditScreen(self.experiment), lambda _saved: self.look(search=True))
+        screen = EditScreen(self.experiment, self.launcher)
+        self.app.push_screen(screen, lambda _saved: self.look(search=True))
 
     @work
     async def action_run(self) -> None:
