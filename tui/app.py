@@ -31,6 +31,7 @@ class Dashboard(App[None]):
     TITLE = "ptrain"
     BINDINGS = [
         Binding("question_mark", "help", "Help", tooltip="The keys of where you are"),
+        Binding("f1", "help", "Help", show=False, tooltip="The keys of where you are"),
         Binding("q", "quit", "Quit", tooltip="Leave; runs go on"),
         Binding("ctrl+c", "quit", "Quit", show=False, tooltip="Leave; runs go on"),
     ]

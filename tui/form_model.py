@@ -20,7 +20,6 @@ from engine.contract.type_words import models_of
 from tui.form_fields import (
     Choice,
     Choices,
-    backbones,
     chosen_model,
     has_tables,
     help_of,
@@ -29,6 +28,7 @@ from tui.form_fields import (
     member_of,
     plain_type,
     to_start_with,
+    words_beside,
 )
 from tui.toml_edit import toml_value
 
@@ -188,17 +188,27 @@ class _Reader:
                 yield from self._rows((*path, key), f"{label}.{key}", info, item, {})
             return
         known = choices.get(label) or literals(info)
-        known = backbones() if path == ("model", "backbone") else known
+        offers = offers_of(path)
         help_ = help_of(info) if info is not None else ""
-        if known and isinstance(value, str):
-            yield Row(path, label, text, "choice", known, help_)
+        kind: Kind = "text"
+        if isinstance(value, str) and (known or offers == "backbones"):
+            kind = "choice"
         elif info is not None and isinstance(value, bool) and plain_type(info.annotation) is bool:
-            yield Row(path, label, text, "switch", (), help_)
+            kind = "switch"
         elif "\n" in text:
-            kind: Kind = "fixed" if "#" in text else "text"
-            yield Row(path, label, one_line(text), kind, (), help_)
-        else:
-            yield Row(path, label, text, "text", (), help_)
+            kind, text = "fixed" if "#" in text else "text", one_line(text)
+        if kind == "text" and info is not None:
+            known = known or words_beside(info)
+        yield Row(path, label, text, kind, known, help_, offers, info)
+
+
+def offers_of(path: Path) -> Offers | None:
+    """Of a key whose values are looked up: of files, or in a long table."""
+    if path == ("model", "backbone"):
+        return "backbones"
+    if path == ("model", "weights"):
+        return "weights"
+    return "targets" if path[-1] == "target" else None
 
 
 def one_line(text: str) -> str:

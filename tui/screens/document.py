@@ -27,11 +27,12 @@ class DocumentScreen(Screen[Path | None]):
     screen that is one of these: `show_document` and `show_title`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave"),
-        Binding("q", "leave", show=False),  # the app's q would take what is unsaved with it
-        Binding("ctrl+s", "save", "Save", priority=True),
-        Binding("f2", "save_as", "As"),
-        Binding("ctrl+r", "revert", "Revert", priority=True),
+        Binding("ctrl+s", "save", "Save", priority=True, tooltip="Save the file"),
+        Binding("escape", "leave", "Leave", tooltip="Leave the editor; asks when it is not saved"),
+        # the app's q would take what is unsaved with it
+        Binding("q", "leave", show=False, tooltip="Leave the editor"),
+        Binding("f2", "save_as", "Save as", tooltip="Save under another name"),
+        Binding("ctrl+r", "revert", "Revert", priority=True, tooltip="Read the file again"),
     ]
 
     def __init__(self, path: Path) -> None:

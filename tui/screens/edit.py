@@ -19,11 +19,15 @@ from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
 from tui.form_changes import add, can_add, move, remove
+from tui.form_help import help_on, title_of
 from tui.form_model import Path as Key
 from tui.form_model import form_of
 from tui.launching import Launcher
 from tui.screens.choose import ChooseScreen
 from tui.screens.document import DocumentScreen
+from tui.screens.field_help import FieldHelpDialog
+from tui.screens.help import HelpDialog, keys_of
+from tui.screens.values import ask_for_value
 from tui.toml_blocks import EditError
 from tui.toml_edit import meant
 from tui.widgets.experiment_form import ExperimentForm
@@ -53,12 +57,12 @@ class EditScreen(DocumentScreen):
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+z", "undo", "Undo", priority=True),
-        Binding("ctrl+y", "redo", show=False, priority=True),
-        Binding("u", "undo", show=False),
-        Binding("U", "redo", show=False),
-        Binding("f3", "other_side", "Form/Text"),
-        Binding("f4", "problems", "Problems", show=False),
+        Binding("ctrl+z", "undo", "Undo", priority=True, tooltip="Undo"),
+        Binding("ctrl+y", "redo", show=False, priority=True, tooltip="Redo"),
+        Binding("u", "undo", show=False, tooltip="Undo"),
+        Binding("U", "redo", show=False, tooltip="Redo"),
+        Binding("f3", "other_side", "Form/Text", tooltip="Go to the other side: form or text"),
+        Binding("f4", "problems", "Problems", show=False, tooltip="Go to the list of problems"),
     ]
 
     def __init__(self, path: Path, launcher: Launcher) -> None:
@@ -75,7 +79,7 @@ class EditScreen(DocumentScreen):
             yield TomlText()
         yield ProblemList()
         yield Static("", id="help", markup=False)
-        yield KeyLine(always=("save", "leave", "help"))
+        yield KeyLine(always=("save", "leave", "explain"))
 
     async def on_mount(self) -> None:
         if not self.read():
@@ -107,11 +111,10 @@ class EditScreen(DocumentScreen):
 
     @work
     async def on_field_row_asked(self, message: FieldRow.Asked) -> None:
-        row = message.row
-        asked = ChooseScreen(f"{row.label} = {row.toml}", row.choices, narrowed=True)
-        chosen = await self.app.push_screen_wait(asked)
-        if chosen is not None:
-            await self._edit(lambda: self.document.set(row.path, chosen))
+        row, document = message.row, self.document
+        toml = await ask_for_value(self, row, document.values or {}, document.path)
+        if toml is not None:
+            await self._edit(lambda: document.set_text(row.path, toml))
 
     def _changed(self) -> None:
         self.query_one(TomlText).show(self.document.shown)
@@ -171,6 +174,11 @@ class EditScreen(DocumentScreen):
         row, block = form.focused_row, form.focused_block
         help_ = row.help if row is not None else block.table.help if block is not None else ""
         self.query_one("#help", Static).update(help_)
+
+    def on_experiment_form_explain(self, message: ExperimentForm.Explain) -> None:
+        row, table = message.row, message.table
+        keys = lambda: self.app.push_screen(HelpDialog(keys_of(self)))  # noqa: E731
+        self.app.push_screen(FieldHelpDialog(title_of(row, table), help_on(row, table), keys))
 
     # Sections, keys and members
 

@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.screens.dialog import Dialog
+from tui.widgets.key_line import reachable
 from tui.widgets.words import Words
 
 
@@ -16,7 +17,7 @@ class HelpDialog(Dialog[None]):
     """`keys` are pairs of a key and what it does."""
 
     DEFAULT_CSS = "HelpDialog VerticalScroll { height: auto; max-height: 1fr; }"
-    BINDINGS = [("question_mark,q", "leave", "Close")]
+    BINDINGS = [("question_mark,f1,q", "leave", "Close")]
 
     def __init__(self, keys: Sequence[tuple[str, str]]) -> None:
         super().__init__("Keys", "arrows: scroll   escape: close")
@@ -36,7 +37,7 @@ def keys_of(screen: Screen[object]) -> list[tuple[str, str]]:
     """
     ours: dict[str, list[str]] = {}
     common: dict[str, list[str]] = {}
-    for _, binding, _, tooltip in screen.active_bindings.values():
+    for _, binding, _, tooltip in reachable(screen):
         told = tooltip or binding.tooltip
         does = told or binding.description
         if does:

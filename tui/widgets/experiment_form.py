@@ -116,11 +116,19 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         Binding("down", "app.focus_next", "Down", show=False),
         Binding("pageup", "page_up", "Page up", show=False),
         Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("f1", "explain", "Help", tooltip="All that there is to know of this key"),
         Binding("f7", "add", "Add", tooltip="Add a key to the section, or a member to the list"),
         Binding("f8", "remove", "Remove", tooltip="Remove the key, the member or the section"),
         Binding("f5", "move(-1)", "↑", tooltip="Move the member of a list up"),
         Binding("f6", "move(1)", "↓", tooltip="Move the member of a list down"),
     ]
+
+    class Explain(Message):
+        """Asks for all the help of a row, or of a section."""
+
+        def __init__(self, row: Row | None, table: Table) -> None:
+            super().__init__()
+            self.row, self.table = row, table
 
     class Add(Message):
         """Asks for something more in the section that one is in; None while one is in none."""
@@ -216,6 +224,10 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
             path = path[:-1]
         if path in places:
             places[path].focus()
+
+    def action_explain(self) -> None:
+        if (table := self.focused_table) is not None:
+            self.post_message(self.Explain(self.focused_row, table))
 
     def action_add(self) -> None:
         self.post_message(self.Add(self.focused_table))
