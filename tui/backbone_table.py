@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.contract.backbones import BACKBONES, Backbone
 
-COLUMNS = ("name", "parameters", "px", "weights", "task")
+COLUMNS = ("name", "parameters", "px", "task", "weights")
 _KEYS: dict[str, Callable[[Backbone], Any]] = {
     "name": lambda row: row.name,
     "parameters": lambda row: row.parameters,
@@ -41,4 +41,4 @@ def _fits(row: Backbone, word: str) -> bool:
 def cells(row: Backbone) -> tuple[str, ...]:
     """In the order of COLUMNS."""
     millions, size = f"{row.parameters / 1e6:6.1f} M", f"{row.image_size:4}"
-    return row.name, millions, size, ", ".join(row.weights), row.task
+    return row.name, millions, size, row.task, ", ".join(row.weights)

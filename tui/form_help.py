@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -35,10 +36,8 @@ def help_on(row: Row | None, table: Table) -> str:
 
 def _facts(info: FieldInfo) -> list[str]:
     facts = []
-    try:
+    with suppress(KeyError):  # a type of its own, which its docstring explains
         facts.append(f"Type: {bounded(type_in_words(info.annotation), info.metadata)}")
-    except KeyError:  # a type of its own, which its docstring explains
-        pass
     default = None if info.is_required() else info.get_default(call_default_factory=True)
     if info.is_required():
         facts.append("It has to be given.")

@@ -223,12 +223,24 @@ def _is_mixed(value: Any) -> bool:
 
 def beside(problems: Iterable[Problem], form: Form) -> dict[Path, list[Problem]]:
     """Each problem at the row, else at the table, that its key is in or nearest to."""
-    places = {dotted(row.path): row.path for table in form.tables for row in table.rows}
-    places |= {dotted(table.path): table.path for table in reversed(form.tables)}
+    places = _places(form)
     found: dict[Path, list[Problem]] = {}
     for problem in problems:
-        key = problem.key
-        while key and key not in places:
-            key = key.rpartition(".")[0]
-        found.setdefault(places.get(key, ()), []).append(problem)
+        found.setdefault(_nearest(problem.key, places), []).append(problem)
     return found
+
+
+def place_of(problem: Problem, form: Form) -> Path:
+    """The row, else the table, where it is told; () where the form has none for it."""
+    return _nearest(problem.key, _places(form))
+
+
+def _places(form: Form) -> dict[str, Path]:
+    places = {dotted(row.path): row.path for table in form.tables for row in table.rows}
+    return places | {dotted(table.path): table.path for table in reversed(form.tables)}
+
+
+def _nearest(key: str, places: Mapping[str, Path]) -> Path:
+    while key and key not in places:
+        key = key.rpartition(".")[0]
+    return places.get(key, ())

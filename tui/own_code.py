@@ -10,8 +10,8 @@ LARGEST = 1 << 20  # bytes of a file that is read; a longer one is no loss or sc
 
 
 def definitions(folder: Path) -> list[tuple[str, str]]:
-    """`losses.py:Dice` with how it is called and the first paragraph of its docstring, by the files'
-    names. A file that can't be read, or is no Python, gives none."""
+    """`losses.py:Dice` with how it is called and the first paragraph of its docstring, by
+    file. A file that can't be read, or is no Python, gives none."""
     try:
         files = sorted(folder.glob("*.py"))
     except OSError:

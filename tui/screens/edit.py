@@ -18,15 +18,16 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
+from engine.contract.problems import Problem
 from tui.form_changes import add, can_add, move, remove
 from tui.form_help import help_on, title_of
 from tui.form_model import Path as Key
-from tui.form_model import form_of
+from tui.form_model import form_of, place_of
 from tui.launching import Launcher
 from tui.screens.choose import ChooseScreen
 from tui.screens.document import DocumentScreen
 from tui.screens.field_help import FieldHelpDialog
-from tui.screens.help import HelpDialog, keys_of
+from tui.screens.help import keys_of
 from tui.screens.values import ask_for_value
 from tui.toml_blocks import EditError
 from tui.toml_edit import meant
@@ -61,12 +62,14 @@ class EditScreen(DocumentScreen):
         Binding("ctrl+y", "redo", show=False, priority=True, tooltip="Redo"),
         Binding("u", "undo", show=False, tooltip="Undo"),
         Binding("U", "redo", show=False, tooltip="Redo"),
-        Binding("f3", "other_side", "Form/Text", tooltip="Go to the other side: form or text"),
+        Binding("f3", "other_side", "Form, text", tooltip="Go to the other side: form or text"),
         Binding("f4", "problems", "Problems", show=False, tooltip="Go to the list of problems"),
     ]
 
-    def __init__(self, path: Path, launcher: Launcher) -> None:
+    def __init__(self, path: Path, launcher: Launcher, *, at: Problem | None = None) -> None:
+        """`at`: what one comes to mend."""
         super().__init__(path)
+        self._at = at
         self.launcher = launcher
         self.add_class("-form")
         self._rest: Timer | None = None
@@ -79,7 +82,7 @@ class EditScreen(DocumentScreen):
             yield TomlText()
         yield ProblemList()
         yield Static("", id="help", markup=False)
-        yield KeyLine(always=("save", "leave", "explain"))
+        yield KeyLine(always=("save", "leave", "explain", "other_side"))
 
     async def on_mount(self) -> None:
         if not self.read():
@@ -92,6 +95,8 @@ class EditScreen(DocumentScreen):
             self._show_side("-text")
         else:
             self.query_one(ExperimentForm).focus_path(self._place)
+        if self._at is not None:
+            self._go_to(self._at)
 
     # One document, two views
 
@@ -177,7 +182,7 @@ class EditScreen(DocumentScreen):
 
     def on_experiment_form_explain(self, message: ExperimentForm.Explain) -> None:
         row, table = message.row, message.table
-        keys = lambda: self.app.push_screen(HelpDialog(keys_of(self)))  # noqa: E731
+        keys = keys_of(self)
         self.app.push_screen(FieldHelpDialog(title_of(row, table), help_on(row, table), keys))
 
     # Sections, keys and members
@@ -236,5 +241,15 @@ class EditScreen(DocumentScreen):
 
     def on_problem_list_chosen(self, message: ProblemList.Chosen) -> None:
         message.stop()
-        self._show_side("-text")
-        self.query_one(TomlText).go_to(message.problem.line or 1)
+        self._go_to(message.problem)
+
+    def _go_to(self, problem: Problem) -> None:
+        """To its field; where the form has none, to its line of the text."""
+        form = self.query_one(ExperimentForm)
+        place = place_of(problem, form.form)
+        if place and not form.disabled:
+            self._place = place
+            self._show_side("-form")
+        else:
+            self._show_side("-text")
+            self.query_one(TomlText).go_to(problem.line or 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from textual.containers import VerticalScroll
 from textual.screen import Screen
@@ -16,7 +17,7 @@ from tui.widgets.words import Words
 class HelpDialog(Dialog[None]):
     """`keys` are pairs of a key and what it does."""
 
-    DEFAULT_CSS = "HelpDialog VerticalScroll { height: auto; max-height: 1fr; }"
+    DEFAULT_CSS = "HelpDialog VerticalScroll { height: auto; max-height: 60vh; }"
     BINDINGS = [("question_mark,f1,q", "leave", "Close")]
 
     def __init__(self, keys: Sequence[tuple[str, str]]) -> None:
@@ -30,7 +31,7 @@ class HelpDialog(Dialog[None]):
         return [VerticalScroll(words)]
 
 
-def keys_of(screen: Screen[object]) -> list[tuple[str, str]]:
+def keys_of(screen: Screen[Any]) -> list[tuple[str, str]]:
     """What the keys do at the focused widget: ours first, then those of every list and scroll bar.
 
     Keys that do the same are one line.

@@ -12,6 +12,7 @@ from tui.acting import Choice
 from tui.launching import Launcher, Outcome, device_in
 from tui.run_list import WatchedRun
 from tui.screens.choice import ChoiceDialog
+from tui.screens.edit import EditScreen
 from tui.screens.epochs import EpochsDialog
 from tui.screens.problems import ProblemsDialog
 from tui.widgets.top_line import TopLine, long
@@ -42,7 +43,7 @@ async def start(
         top.say(who, f"checking {file.name}: importing torch …")
         checked = await launcher.check(file, device)
         if not checked.ok:
-            await _tell(screen, f"{file.name} can't run", checked)
+            await _mend(screen, launcher, file, checked)
             return None
         if checked.problems:
             screen.notify(_first(checked), title=f"{file.name} is checked", severity="warning")
@@ -78,6 +79,19 @@ async def _started(screen: Screen[object], title: str, outcome: Outcome) -> Path
     name = f"{outcome.run.parent.name} {outcome.run.name}"
     screen.notify(f"{name} is under way; it goes on without this dashboard")
     return outcome.run
+
+
+async def _mend(screen: Screen[object], launcher: Launcher, file: Path, checked: Outcome) -> None:
+    """What `check` found, and the editor at the one that is chosen."""
+    title, problems = f"{file.name} can't run", checked.problems
+    asked = ProblemsDialog(title, problems, checked.words, can_edit=True)
+    problem = await screen.app.push_screen_wait(asked)
+    if problem is None:
+        return
+    if problem.file is not None and problem.file.name != file.name:
+        screen.notify(f"it is in {problem.file}: mend it there", markup=False)
+        return
+    screen.app.push_screen(EditScreen(file, launcher, at=problem))
 
 
 async def _tell(screen: Screen[object], title: str, outcome: Outcome) -> None:

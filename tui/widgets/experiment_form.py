@@ -24,7 +24,9 @@ class TableHead(Static, can_focus=True):
     TableHead { height: auto; width: 1fr; text-style: bold; color: $text-primary; }
     TableHead:focus { background: $primary; color: $text; }
     """
-    BINDINGS = [Binding("enter,space", "fold", "Fold", show=False)]
+    BINDINGS = [
+        Binding("enter,space", "fold", show=False, tooltip="Fold the section, or unfold it")
+    ]
 
     class Folded(Message):
         """Asks for the rows below to be hidden, or shown again."""
@@ -224,6 +226,11 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
             path = path[:-1]
         if path in places:
             places[path].focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Moving is for the members of a list."""
+        table = self.focused_table
+        return action != "move" or table is None or table.member is not None
 
     def action_explain(self) -> None:
         if (table := self.focused_table) is not None:

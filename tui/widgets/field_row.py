@@ -112,7 +112,10 @@ class WordRow(FieldRow, can_focus=True):
 class ChoiceRow(WordRow):
     """One of several words; asks for the list of them."""
 
-    BINDINGS = [Binding("enter,space", "ask", "Choose", tooltip="Choose from the list")]
+    BINDINGS = [
+        Binding("enter", "ask", "Choose", key_display="enter", tooltip="Choose from the list"),
+        Binding("space", "ask", show=False),
+    ]
 
     @property
     def words(self) -> str:
@@ -125,7 +128,10 @@ class ChoiceRow(WordRow):
 class SwitchRow(WordRow):
     """True or false."""
 
-    BINDINGS = [Binding("enter,space", "switch", "Switch", tooltip="true or false")]
+    BINDINGS = [
+        Binding("enter", "switch", "Switch", key_display="enter", tooltip="true or false"),
+        Binding("space", "switch", show=False),
+    ]
 
     @property
     def words(self) -> str:
@@ -152,7 +158,9 @@ class EntryRow(Input, FieldRow):
         & .entry-row--label-focused { text-style: bold; }
     }
     """
-    BINDINGS = [Binding("enter", "submit", "Choose", tooltip="Choose from the list")]
+    BINDINGS = [
+        Binding("enter", "submit", "Choose", key_display="enter", tooltip="Choose from the list")
+    ]
 
     def __init__(self, row: Row, indent: int) -> None:
         fixed = row.kind == "fixed"

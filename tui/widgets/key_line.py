@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.cells import cell_len
 from textual.binding import ActiveBinding
@@ -51,7 +52,7 @@ class KeyLine(Static):
     def on_resize(self) -> None:
         self._look(self.screen)
 
-    def _look(self, screen: Screen[object]) -> None:
+    def _look(self, screen: Screen[Any]) -> None:
         """Repaints only when other keys hold, or another number of them fits."""
         keys = fitting(keys_in(screen), self._always, self.size.width)
         if keys != self._keys:
@@ -64,7 +65,7 @@ class KeyLine(Static):
         return [f"{key.shown} {key.does}" for key in self._keys]
 
 
-def reachable(screen: Screen[object]) -> list[ActiveBinding]:
+def reachable(screen: Screen[Any]) -> list[ActiveBinding]:
     """The keys that do something where the focus is: an entry takes the letters for itself."""
     focused = screen.focused
     return [
@@ -79,7 +80,7 @@ def reachable(screen: Screen[object]) -> list[ActiveBinding]:
     ]
 
 
-def keys_in(screen: Screen[object]) -> list[ShownKey]:
+def keys_in(screen: Screen[Any]) -> list[ShownKey]:
     """Those that a line of keys shows, an action once."""
     shown: dict[tuple[str, str], ShownKey] = {}
     for active in reachable(screen):
