@@ -223,7 +223,7 @@ def test_an_empty_folder_says_how_to_begin(tmp_path: Path) -> None:
     async def test(pilot: Pilot[None]) -> None:
         assert "ptrain run FILE" in words(app)
         (only,) = app.main.query_one(ExperimentList).options
-        assert "ptrain new FILE" in str(only.prompt)
+        assert "n makes one" in str(only.prompt)
         await pilot.press("e")
         assert "there is no experiment to edit" in told(app)
         await pilot.press("r", "s", "R", "c", "v", "plus", "y")

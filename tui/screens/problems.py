@@ -21,6 +21,7 @@ class ProblemsDialog(Dialog[Problem]):
     DEFAULT_CSS = """
     ProblemsDialog VerticalScroll, ProblemsDialog OptionList { height: auto; max-height: 60vh; }
     """
+    BINDINGS = [("enter", "leave", "Close")]  # with only words to read
 
     def __init__(
         self, title: str, problems: Sequence[Problem], words: str = "", *, can_edit: bool = False
@@ -38,13 +39,13 @@ class ProblemsDialog(Dialog[Problem]):
             *([VerticalScroll(words)] if self._said else []),
         ]
 
+    def on_mount(self) -> None:
+        for listed in self.query(OptionList):
+            listed.highlighted = 0
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.dismiss(self._problems[event.option_index] if self._can_edit else None)
-
-    def key_enter(self) -> None:
-        """With only words to read."""
-        self.dismiss(None)
 
 
 def _told(problem: Problem) -> str:
