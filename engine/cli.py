@@ -352,7 +352,7 @@ def new(
     json: Json = False,
 ) -> None:
     """Write a commented experiment to start from."""
-    from engine.template import write_new
+    from engine.contract.template import write_new
 
     print_line(write_new(file, from_), json=json)
 

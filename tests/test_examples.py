@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.contract.template import write_new
 from engine.parts.custom import load_target
-from engine.template import write_new
 from tests.test_processes import PTRAIN, environment
 from tests.training import TOP
 

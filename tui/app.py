@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from engine.contract.devices import Device, devices
 from tui.acting import Acting
@@ -21,6 +22,7 @@ from tui.options import Options, read_options
 from tui.pressed_motion import pressed_motion
 from tui.screens.edit import EditScreen
 from tui.screens.help import HelpDialog, keys_of
+from tui.screens.jump import JumpScreen, places_in
 from tui.screens.main import MainScreen
 from tui.workbench import Workbench
 
@@ -34,6 +36,8 @@ class Dashboard(App[None]):
     TITLE = "ptrain"
     BINDINGS = [
         Binding("question_mark", "help", "Help", tooltip="The keys of where you are"),
+        Binding("g,ctrl+g", "jump", "Jump", show=False, tooltip="Go to a part by its letter"),
+        Binding("f1", "help", "Help", show=False, tooltip="The keys of where you are"),
         Binding("q", "quit", "Quit", tooltip="Leave; runs go on"),
         Binding("ctrl+c", "quit", "Quit", show=False, tooltip="Leave; runs go on"),
     ]
@@ -87,6 +91,15 @@ class Dashboard(App[None]):
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpDialog):
             self.push_screen(HelpDialog(keys_of(self.screen)))
+
+    @work
+    async def action_jump(self) -> None:
+        """Dialogs are left alone: they have one part."""
+        if isinstance(self.screen, ModalScreen):
+            return
+        goal = await self.push_screen_wait(JumpScreen(places_in(self.screen)))
+        if goal is not None and goal.is_attached:
+            goal.focus()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Textual's own, and what the keys of the main screen do."""

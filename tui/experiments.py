@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,3 +60,34 @@ def _meant(path: Path) -> bool:
         return bool(SECTIONS & tomllib.loads(path.read_text(encoding="utf-8-sig")).keys())
     except (OSError, ValueError, RecursionError):
         return True  # unreadable: its problem says why
+
+
+def wrong_name(folder: Path, name: str, *, new: bool) -> str:
+    """Why an experiment of this name can't be written to the folder; empty when it can. `new`: it
+    must not be there yet."""
+    file = experiment_file(folder, name)
+    if not name.strip():
+        return "it needs a name"
+    if "/" in name or "\0" in name:
+        return "a name, not a path: what the experiment names is found from this folder"
+    if file.suffix != ".toml":
+        return "the name must end in .toml"
+    if new and os.path.lexists(file):
+        return f"{file.name} is there already"
+    if not os.access(folder, os.W_OK):
+        return f"{folder} can't be written to"
+    return ""
+
+
+def experiment_file(folder: Path, name: str) -> Path:
+    """`.toml` need not be typed."""
+    name = name.strip()
+    return folder / (name if Path(name).suffix else f"{name}.toml")
+
+
+def copy_experiment(source: Path, file: Path) -> None:
+    """Byte for byte. Raises OSError, FileExistsError too."""
+    content = source.read_bytes()
+    with file.open("xb") as out:
+        out.write(content)
+    shutil.copymode(source, file)

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from engine.contract.backbones import BACKBONES
 from engine.contract.type_words import bounded, models_of, type_in_words
 
+_LISTS = {float: "[1.0, 1.0]", int: "[1, 1]"}
 Choices = tuple[tuple[str, str], ...]  # words, each with its help
 
 
@@ -66,11 +66,18 @@ def literals(info: FieldInfo | None) -> Choices:
     return tuple((word, "") for word in words) if len(words) > 1 else ()
 
 
-def backbones() -> Choices:
-    return tuple(
-        (row.name, f"{row.parameters / 1e6:.1f} M parameters, {row.image_size} px, {row.task}")
-        for row in BACKBONES.values()
-    )
+def words_beside(info: FieldInfo) -> Choices:
+    """The words that a key can be beside numbers or a list, such as "balanced", and how the list
+    is written."""
+    kinds = get_args(plain_type(info.annotation))
+    literal = [kind for kind in kinds if get_origin(kind) is Literal]
+    words = [(str(word), "") for kind in literal for word in get_args(kind)]
+    lists = [
+        (written, f"{type_in_words(kind)}, as many as there are")
+        for kind in kinds
+        if get_origin(kind) is list and (written := _LISTS.get(get_args(kind)[0]))
+    ]
+    return (*words, *lists) if words else ()
 
 
 def chosen_model(models: Sequence[type[BaseModel]], value: Any) -> type[BaseModel]:

@@ -20,7 +20,6 @@ from engine.contract.type_words import models_of
 from tui.form_fields import (
     Choice,
     Choices,
-    backbones,
     chosen_model,
     has_tables,
     help_of,
@@ -29,11 +28,13 @@ from tui.form_fields import (
     member_of,
     plain_type,
     to_start_with,
+    words_beside,
 )
 from tui.toml_edit import toml_value
 
 Path = tuple[str | int, ...]
 Kind = Literal["text", "choice", "switch", "fixed"]  # fixed: only to be changed in the text
+Offers = Literal["backbones", "weights", "targets"]  # values that are looked up when asked for
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Row:
     kind: Kind = "text"
     choices: tuple[tuple[str, str], ...] = ()  # words, each with its help
     help: str = ""
+    offers: Offers | None = None
+    info: FieldInfo | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -185,17 +188,27 @@ class _Reader:
                 yield from self._rows((*path, key), f"{label}.{key}", info, item, {})
             return
         known = choices.get(label) or literals(info)
-        known = backbones() if path == ("model", "backbone") else known
+        offers = offers_of(path)
         help_ = help_of(info) if info is not None else ""
-        if known and isinstance(value, str):
-            yield Row(path, label, text, "choice", known, help_)
+        kind: Kind = "text"
+        if isinstance(value, str) and (known or offers == "backbones"):
+            kind = "choice"
         elif info is not None and isinstance(value, bool) and plain_type(info.annotation) is bool:
-            yield Row(path, label, text, "switch", (), help_)
+            kind = "switch"
         elif "\n" in text:
-            kind: Kind = "fixed" if "#" in text else "text"
-            yield Row(path, label, one_line(text), kind, (), help_)
-        else:
-            yield Row(path, label, text, "text", (), help_)
+            kind, text = "fixed" if "#" in text else "text", one_line(text)
+        if kind == "text" and info is not None:
+            known = known or words_beside(info)
+        yield Row(path, label, text, kind, known, help_, offers, info)
+
+
+def offers_of(path: Path) -> Offers | None:
+    """Of a key whose values are looked up: of files, or in a long table."""
+    if path == ("model", "backbone"):
+        return "backbones"
+    if path == ("model", "weights"):
+        return "weights"
+    return "targets" if path[-1] == "target" else None
 
 
 def one_line(text: str) -> str:
@@ -210,12 +223,24 @@ def _is_mixed(value: Any) -> bool:
 
 def beside(problems: Iterable[Problem], form: Form) -> dict[Path, list[Problem]]:
     """Each problem at the row, else at the table, that its key is in or nearest to."""
-    places = {dotted(row.path): row.path for table in form.tables for row in table.rows}
-    places |= {dotted(table.path): table.path for table in reversed(form.tables)}
+    places = _places(form)
     found: dict[Path, list[Problem]] = {}
     for problem in problems:
-        key = problem.key
-        while key and key not in places:
-            key = key.rpartition(".")[0]
-        found.setdefault(places.get(key, ()), []).append(problem)
+        found.setdefault(_nearest(problem.key, places), []).append(problem)
     return found
+
+
+def place_of(problem: Problem, form: Form) -> Path:
+    """The row, else the table, where it is told; () where the form has none for it."""
+    return _nearest(problem.key, _places(form))
+
+
+def _places(form: Form) -> dict[str, Path]:
+    places = {dotted(row.path): row.path for table in form.tables for row in table.rows}
+    return places | {dotted(table.path): table.path for table in reversed(form.tables)}
+
+
+def _nearest(key: str, places: Mapping[str, Path]) -> Path:
+    while key and key not in places:
+        key = key.rpartition(".")[0]
+    return places.get(key, ())

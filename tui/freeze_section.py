@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+FREEZE = ("model", "freeze")  # its row in the form
+
 
 @dataclass(frozen=True)
 class Freezes:

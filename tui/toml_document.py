@@ -131,6 +131,10 @@ class TomlDocument:
         self._redo.clear()
         self.text = text
 
+    def replace_content(self, content: bytes) -> None:
+        """As `content` gives it. Raises UnicodeDecodeError."""
+        self.replace(content.removeprefix(BOM).decode())
+
     # For a text widget, which knows one kind of line break
 
     @property

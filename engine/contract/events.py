@@ -130,9 +130,8 @@ class System(Event, frozen=True, kw_only=True, tag="system"):
     """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse.
 
     `cpu`: the engine's own process, in per cent of one core, since the event before.
-    `data_wait`: of the time since then, the share in which the loop stood still for a batch, 0 to 1.
-
-    Near 1 the run is as fast as its data, however fast the device.
+    `data_wait`: of the time since then, the share in which the loop stood still for a batch, from
+    0 to 1. Near 1 the run is as fast as its data, however fast the device.
     """
 
     memory: int

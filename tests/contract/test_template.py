@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from engine.contract.data import Data
 from engine.contract.problems import InputError
+from engine.contract.template import OTHER_DATA, OTHERS, SECTIONS, commented, write_new
 from engine.contract.toml_file import read
-from engine.template import OTHER_DATA, OTHERS, SECTIONS, commented, write_new
 from tests.training import TOP
 
 ASSIGNMENT = re.compile(r"# (\w+) = (.+)")

@@ -15,6 +15,8 @@ from engine.contract.events import CheckpointSaved, RunFailed, RunFinished, Vali
 from engine.contract.run_directory import RunDirectory
 from tests.tui.board import EXPERIMENT, append, board, look, new_run, running, started, step, told
 from tui.app import Dashboard, farewell, main
+from tui.journal import found_for
+from tui.screens.choose import ChooseScreen
 from tui.screens.edit import EditScreen
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.experiment_list import ExperimentList
@@ -221,7 +223,7 @@ def test_an_empty_folder_says_how_to_begin(tmp_path: Path) -> None:
     async def test(pilot: Pilot[None]) -> None:
         assert "ptrain run FILE" in words(app)
         (only,) = app.main.query_one(ExperimentList).options
-        assert "ptrain new FILE" in str(only.prompt)
+        assert "n makes one" in str(only.prompt)
         await pilot.press("e")
         assert "there is no experiment to edit" in told(app)
         await pilot.press("r", "s", "R", "c", "v", "plus", "y")
@@ -443,13 +445,21 @@ def test_what_is_not_saved_when_a_signal_ends_it_is_kept_beside_the_file(tmp_pat
     watch(app, typed_and_ended, (140, 40))
     assert app.return_code == 143
     assert (tmp_path / "ants.toml").read_text() == EXPERIMENT
-    assert (tmp_path / "ants.toml.unsaved").read_text() == f"#x{EXPERIMENT}"
+    (kept,) = found_for(tmp_path / "ants.toml")
+    assert kept.content.decode() == f"#x{EXPERIMENT}"
 
     again = board(tmp_path)
 
-    async def told_of_it(pilot: Pilot[None]) -> None:
+    async def takes_it_up(pilot: Pilot[None]) -> None:
         await pilot.press("e")
-        await pilot.pause()
-        assert "ants.toml.unsaved beside it" in told(again)
+        await pilot.pause(0.1)
+        assert isinstance(again.screen, ChooseScreen)
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert isinstance(again.screen, EditScreen)
+        assert again.screen.document.text == f"#x{EXPERIMENT}"
+        assert again.screen.dirty
+        await pilot.press("ctrl+z")
+        assert not again.screen.dirty
 
-    watch(again, told_of_it, (140, 40))
+    watch(again, takes_it_up, (140, 40))

@@ -12,13 +12,18 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
+from engine.contract.problems import Problem
 from tests.contract.good_files import FULL, GOOD
 from tests.tui.board import FakeLauncher
 from tui.screens.choose import ChooseScreen
+from tui.screens.choose_backbone import BackboneDialog
 from tui.screens.edit import EditScreen
+from tui.screens.field_help import FieldHelpDialog
 from tui.screens.file_name import FileNameScreen
+from tui.screens.help import HelpDialog
 from tui.widgets.experiment_form import ExperimentForm
 from tui.widgets.field_row import FieldRow
+from tui.widgets.key_line import KeyLine
 from tui.widgets.problem_list import ProblemList
 from tui.widgets.toml_text import TomlText
 
@@ -63,10 +68,10 @@ class Hands:
         return [problem.key for problem in self.screen.query_one(ProblemList).problems]
 
     def row(self, *path: str | int) -> FieldRow:
-        return next(row for row in self.form.query(FieldRow) if row.row.path == path)
+        return next(row for row in self.form.rows if row.row.path == path)
 
     def value(self, *path: str | int) -> str:
-        return str(self.row(*path).control.value)  # type: ignore[attr-defined]
+        return self.row(*path).value
 
     def titles(self) -> list[str]:
         return [table.title for table in self.form.form.tables]
@@ -197,23 +202,51 @@ def test_what_is_no_value_yet_is_told_and_not_written(full: Path) -> None:
     edit(full, does)
 
 
-def test_a_mistake_shows_beside_its_field_and_in_the_list_which_leads_to_its_line(
+def test_a_mistake_shows_beside_its_field_and_in_the_list_which_leads_to_the_field(
     full: Path,
 ) -> None:
     async def does(hands: Hands) -> None:
         await hands.retype("-3", "train", "epochs")
         assert hands.problems == ["train.epochs"]
         assert hands.row("train", "epochs").wrong
+        await hands.go("data")
         await hands.press("f4", "enter")
-        text = hands.screen.query_one(TomlText)
-        assert text.has_focus
-        line = text.cursor_location[0]
-        assert text.text.split("\n")[line] == "epochs = -3"
+        assert hands.form.focused_path == ("train", "epochs")
         await hands.press("ctrl+z")
         assert hands.problems == []
         assert not hands.row("train", "epochs").wrong
 
     edit(full, does)
+
+
+def test_a_mistake_without_a_field_leads_to_its_line(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        text = hands.screen.query_one(TomlText)
+        await hands.press("f3")
+        text.go_to(3)
+        await hands.press("[")
+        await hands.rest()
+        text.move_cursor((0, 0))
+        await hands.press("f4", "enter")
+        assert text.has_focus
+        assert text.cursor_location == (2, 0)
+
+    edit(full, does)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+def test_one_comes_to_mend_a_problem_and_is_at_its_field(full: Path, size: tuple[int, int]) -> None:
+    async def look() -> None:
+        app = App[None]()
+        app.animation_level = "none"
+        async with app.run_test(size=size) as pilot:
+            problem = Problem("wrong", "scheduler.1.gamma.0", line=40)
+            screen = EditScreen(full, FakeLauncher(), at=problem)
+            await app.push_screen(screen)
+            await pilot.pause()
+            assert screen.query_one(ExperimentForm).focused_path == ("scheduler", 1, "gamma")
+
+    asyncio.run(look())
 
 
 def test_while_the_text_is_no_toml_the_form_waits(full: Path) -> None:
@@ -427,5 +460,163 @@ def test_one_side_at_a_time_in_a_small_window_and_both_in_a_wide_one(full: Path)
         await hands.pilot.resize_terminal(160, 45)
         await hands.pilot.pause()
         assert (hands.form.region.width, text.region.width) == (80, 80)
+
+    edit(full, does, (80, 24))
+
+
+def test_a_value_that_is_typed_back_is_back_in_the_text(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        await hands.go("train", "epochs")
+        await hands.press("end", "7")
+        await hands.rest()
+        assert "epochs = 257" in hands.text
+        await hands.press("backspace")
+        await hands.rest()
+        assert hands.text == FULL
+
+    edit(full, does)
+
+
+def test_a_switch_shows_at_once_what_it_was_switched_to(tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text(GOOD["other ways"])
+
+    async def does(hands: Hands) -> None:
+        await hands.go("optimizer", "amsgrad")
+        await hands.press("enter")
+        assert hands.value("optimizer", "amsgrad") == "false"
+        await hands.press("enter")
+        assert hands.value("optimizer", "amsgrad") == "true"
+        assert hands.text == GOOD["other ways"]
+
+    edit(path, does)
+
+
+def read_in(hands: Hands) -> str:
+    """What a dialog says between its title and its hint."""
+    return "".join(str(each.render()) for each in hands.app.screen.query("VerticalScroll Words"))
+
+
+def test_f1_shows_all_the_help_of_a_key_and_again_the_keys(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        await hands.go("model", "weights")
+        await hands.press("f1")
+        assert isinstance(hands.app.screen, FieldHelpDialog)
+        assert str(hands.app.screen.query_one("#title", Static).render()) == "model.weights"
+        body = read_in(hands)
+        assert "or `none` for random weights (the default)." in body
+        assert 'Default: "none"' in body
+        await hands.press("f1")
+        assert isinstance(hands.app.screen, HelpDialog)
+        assert "Save the file" in read_in(hands)
+        await hands.press("escape")
+        assert hands.form.focused_path == ("model", "weights")
+
+    edit(full, does)
+
+
+def test_the_backbone_is_chosen_from_a_table_that_is_narrowed_and_sorted(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        await hands.go("model", "backbone")
+        await hands.press("enter")
+        dialog = hands.app.screen
+        assert isinstance(dialog, BackboneDialog)
+        await hands.press(*"squeezenet")
+        assert dialog.names == ["squeezenet1_0", "squeezenet1_1"]
+        await hands.press("tab", "tab", "shift+tab")
+        assert dialog.names == ["squeezenet1_1", "squeezenet1_0"]  # 1.2 and 1.25 million
+        await hands.press("up", "down", "enter")
+        assert 'backbone = "squeezenet1_0"' in hands.text
+
+    edit(full, does)
+
+
+def test_weights_are_offered_and_can_be_typed(full: Path) -> None:
+    (full.parent / "mine.pth").write_bytes(b"")
+
+    async def does(hands: Hands) -> None:
+        await hands.go("model", "weights")
+        await hands.press("enter")
+        await hands.answer("mine.pth")
+        assert 'weights = "mine.pth"' in hands.text
+        await hands.retype("none", "model", "weights")
+        assert 'weights = "none"' in hands.text
+
+    edit(full, does)
+
+
+def test_class_weights_are_balanced_or_numbers(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        await hands.go("loss", "weight")
+        await hands.press("enter")
+        await hands.answer("balanced")
+        assert 'weight = "balanced"' in hands.text
+        await hands.press("enter")
+        await hands.answer("[1.0, 1.0]")
+        assert "weight = [1.0, 1.0]" in hands.text
+
+    edit(full, does)
+
+
+def test_ones_own_code_is_offered_where_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('[data]\n[model]\nbackbone = "resnet18"\n[train]\nepochs = 1\n')
+
+    async def does(hands: Hands) -> None:
+        await hands.go("scheduler")
+        await hands.press("f7", *"custom")
+        await hands.press("enter")
+        await hands.pilot.pause()
+        await hands.go("scheduler", 0, "target")
+        await hands.press("enter")
+        (note,) = hands.app._notifications
+        assert "no function or class" in note.message
+        (tmp_path / "mine.py").write_text("def warm(optimizer, epoch): ...")
+        await hands.press("enter")
+        await hands.answer("mine.py:warm")
+        assert 'target = "mine.py:warm"' in hands.text
+
+    edit(path, does)
+
+
+def test_arrows_go_from_row_to_row_and_enter_at_a_head_folds_its_section(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        await hands.go("train")
+        await hands.press("down", "down", "up")
+        assert hands.form.focused_path == ("train", "epochs")
+        await hands.press("up", "enter")
+        await hands.pilot.pause()
+        assert not hands.row("train", "epochs").display or not hands.row("train", "epochs").region
+        await hands.press("space")
+        await hands.pilot.pause()
+        assert hands.row("train", "epochs").region
+        await hands.press("pageup")
+        top = hands.form.scroll_y
+        await hands.press("pagedown")
+        assert hands.form.scroll_y >= top
+
+    edit(full, does, (80, 24))
+
+
+def test_moving_is_offered_in_the_members_of_a_list_alone(full: Path) -> None:
+    async def does(hands: Hands) -> None:
+        line = hands.screen.query_one(KeyLine)
+        await hands.go("train")
+        assert "f5 ↑" not in line.keys
+        await hands.go("scheduler", 1)
+        assert "f5 ↑" in line.keys
+
+    edit(full, does)
+
+
+@pytest.mark.parametrize("path", [("train",), ("model", "weights"), ("model", "backbone")])
+def test_at_80_columns_the_keys_that_one_needs_are_there_whole(
+    full: Path, path: tuple[str, ...]
+) -> None:
+    async def does(hands: Hands) -> None:
+        await hands.go(*path)
+        line = hands.screen.query_one(KeyLine)
+        assert {"f1 Help", "^s Save", "esc Leave", "f3 Form, text"} <= set(line.keys)
+        assert len("  ".join(line.keys)) <= 80
 
     edit(full, does, (80, 24))

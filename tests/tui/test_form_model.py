@@ -47,7 +47,13 @@ def test_words_of_a_few_are_a_choice_truth_a_switch_and_the_rest_toml(tmp_path: 
     assert row(table(other, "optimizer"), "amsgrad").kind == "switch"
     assert row(table(other, "data"), "root").toml == "'C:/data'"
     backbone = row(table(other, "model"), "backbone")
-    assert dict(backbone.choices)["resnet18"] == "11.7 M parameters, 224 px, classification"
+    assert (backbone.kind, backbone.offers) == ("choice", "backbones")
+
+
+def test_a_word_beside_numbers_is_offered_and_the_numbers_may_be_typed(tmp_path: Path) -> None:
+    weight = row(table(form(tmp_path, FULL), "loss 1: CrossEntropyLoss"), "weight")
+    assert weight.kind == "text"
+    assert [word for word, _ in weight.choices] == ["balanced", "[1.0, 1.0]"]
 
 
 def test_a_list_has_a_head_that_adds_and_its_members_below(tmp_path: Path) -> None:

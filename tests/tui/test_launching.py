@@ -16,7 +16,9 @@ from tests.tui.board import EXPERIMENT, FakeLauncher, board, look, new_run, told
 from tui.app import Dashboard
 from tui.launching import Answer, Engine, Outcome, device_in, read_outcome
 from tui.screens.choice import ChoiceDialog
+from tui.screens.edit import EditScreen
 from tui.screens.problems import ProblemsDialog
+from tui.widgets.experiment_form import ExperimentForm
 from tui.widgets.words import Words
 
 
@@ -48,7 +50,8 @@ def start(
 
 
 def shown(app: Dashboard) -> str:
-    return "\n".join(words.text for words in app.screen.query(Words))
+    listed = [option.prompt for each in app.screen.query(OptionList) for option in each.options]
+    return "\n".join([*(words.text for words in app.screen.query(Words)), *map(str, listed)])
 
 
 def test_the_devices_are_told_with_free_memory_and_users(folder: Path) -> None:
@@ -97,6 +100,36 @@ def test_what_stands_in_the_way_of_a_run_is_shown(folder: Path, size: tuple[int,
         assert app.screen is app.main
 
     start(app, test, "enter", size=size)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+def test_enter_at_a_problem_opens_the_editor_there(folder: Path, size: tuple[int, int]) -> None:
+    problems = [
+        Problem("first", "data.root", file=folder / "ants.toml", line=1),
+        Problem("too many", "train.epochs", file=folder / "ants.toml", line=5),
+    ]
+    app = board(folder, launcher=FakeLauncher(checked=Outcome(problems=problems)))
+
+    async def test(pilot: Pilot[None]) -> None:
+        await pilot.press("down", "enter")
+        await pilot.pause(0.2)
+        assert isinstance(app.screen, EditScreen)
+        assert app.screen.query_one(ExperimentForm).focused_path == ("train", "epochs")
+
+    start(app, test, "enter", size=size)
+
+
+def test_a_problem_of_ones_own_code_is_to_be_mended_there(folder: Path) -> None:
+    problem = Problem("no function Dice", "", file=folder / "losses.py", line=1)
+    app = board(folder, launcher=FakeLauncher(checked=Outcome(problems=[problem])))
+
+    async def test(pilot: Pilot[None]) -> None:
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.screen is app.main
+        assert f"it is in {folder / 'losses.py'}" in told(app)
+
+    start(app, test, "enter")
 
 
 def test_warnings_are_told_and_stop_nothing(folder: Path) -> None:

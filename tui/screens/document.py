@@ -12,16 +12,14 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from engine.contract.problems import InputError
-from engine.contract.run_directory import write_atomically
+from tui.journal import Journal, Kept, found_for, told_in_use, told_of
 from tui.screens.choose import ChooseScreen
 from tui.screens.file_name import FileNameScreen
 from tui.toml_document import ConflictError, TomlDocument
 
 LOOK_SECONDS = 2.0  # between looks at whether someone else has changed the file
-
-
-def _kept_for(path: Path) -> Path:
-    return path.with_name(path.name + ".unsaved")
+KEEP_SECONDS = 1.0  # of typing that a kill can take
+TAKE_UP, DELETE, LEAVE = "Take it up", "Delete it", "Leave it"
 
 
 class DocumentScreen(Screen[Path | None]):
@@ -29,19 +27,21 @@ class DocumentScreen(Screen[Path | None]):
     screen that is one of these: `show_document` and `show_title`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave"),
-        Binding("q", "leave", show=False),  # the app's q would take what is unsaved with it
-        Binding("ctrl+s", "save", "Save", priority=True),
-        Binding("f2", "save_as", "As"),
-        Binding("ctrl+r", "revert", "Revert", priority=True),
+        Binding("ctrl+s", "save", "Save", priority=True, tooltip="Save the file"),
+        Binding("escape", "leave", "Leave", tooltip="Leave the editor; asks when it is not saved"),
+        # the app's q would take what is unsaved with it
+        Binding("q", "leave", show=False, tooltip="Leave the editor"),
+        Binding("f2", "save_as", "Save as", tooltip="Save under another name"),
+        Binding("ctrl+r", "revert", "Revert", priority=True, tooltip="Read the file again"),
     ]
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
         self.document: TomlDocument
+        self.journal = Journal(path)
         self._saved: Path | None = None
-        self._told_conflict = False
+        self._told_conflict = self._told_unkept = False
 
     async def show_document(self) -> None:
         """After it has become another text."""
@@ -59,18 +59,62 @@ class DocumentScreen(Screen[Path | None]):
             self.notify(str(error.problems[0]), severity="error", markup=False)
             self.dismiss(None)
             return False
-        if (kept := _kept_for(self.path)).exists():
-            words = f"{kept.name} beside it holds what was not saved when the dashboard was ended"
-            self.notify(words, severity="warning", markup=False, timeout=20)
         self.set_interval(LOOK_SECONDS, self.look_at_disk)
+        self.set_interval(KEEP_SECONDS, self.keep_unsaved)
+        self.call_after_refresh(self._offer_unsaved)
         return True
 
     def keep_unsaved(self) -> None:
-        """The dashboard is ended from outside, and nobody can be asked: what is not saved goes into
-        a file beside the one that is edited."""
-        if self.dirty:
-            with suppress(OSError):  # a full disk; there is no one to tell any more
-                write_atomically(_kept_for(self.document.path), self.document.content)
+        """What is not saved goes into the journal, and the journal goes when all is saved."""
+        try:
+            if self.dirty:
+                self.journal.keep(self.document.content)
+            else:
+                self.journal.drop()
+            self._told_unkept = False
+        except OSError as error:
+            if not self._told_unkept:
+                words = f"{error.strerror}: save before you leave, it is nowhere else"
+                title = "what you type can't be kept beside the file"
+                self.notify(words, title=title, severity="warning", markup=False)
+            self._told_unkept = True
+
+    @work
+    async def _offer_unsaved(self) -> None:
+        """What was not saved when a dashboard was ended, of this file."""
+        for kept in found_for(self.path):
+            if kept.in_use:
+                words = f"{told_in_use(kept)}; each keeps its own unsaved text"
+                self.notify(words, severity="warning", markup=False, timeout=10)
+            elif kept.content == self.document.content:
+                self._delete(kept)
+            else:
+                await self._offer(kept)
+
+    async def _offer(self, kept: Kept) -> None:
+        answers = [
+            (TAKE_UP, "as unsaved text; undo goes back to what the file holds"),
+            (DELETE, "the file stays as it is"),
+            (LEAVE, "it is offered again"),
+        ]
+        answer = await self.app.push_screen_wait(ChooseScreen(told_of(kept), answers))
+        if answer == TAKE_UP:
+            try:
+                self.document.replace_content(kept.content)
+            except UnicodeDecodeError:
+                self.notify(f"{kept.path.name} is not UTF-8", severity="error", markup=False)
+                return
+            self.keep_unsaved()
+            await self.show_document()
+        if answer == DELETE or (answer == TAKE_UP and not self._told_unkept):
+            self._delete(kept)
+
+    def _delete(self, kept: Kept) -> None:
+        try:
+            kept.delete()
+        except OSError as error:
+            words = f"{kept.path.name} can't be deleted: {error.strerror}"
+            self.notify(words, severity="warning", markup=False)
 
     @property
     def dirty(self) -> bool:
@@ -108,8 +152,15 @@ class DocumentScreen(Screen[Path | None]):
             return False
         self._saved = self.document.path
         self._told_conflict = False
+        self._forget()
         self.show_title()
         return True
+
+    def _forget(self) -> None:
+        """There is nothing to keep any more."""
+        with suppress(OSError):  # it is offered at the next opening, which compares it
+            self.journal.drop()
+        self.journal = Journal(self.document.path)
 
     @work
     async def action_save_as(self) -> None:
@@ -134,6 +185,7 @@ class DocumentScreen(Screen[Path | None]):
         except InputError as error:
             self.notify(str(error.problems[0]), severity="error", markup=False)
             return
+        self._forget()
         await self.show_document()
 
     @work
@@ -144,4 +196,5 @@ class DocumentScreen(Screen[Path | None]):
             answer = await self.app.push_screen_wait(asked)
             if answer not in ("Save", "Discard") or (answer == "Save" and not await self._save()):
                 return
+        self._forget()
         self.dismiss(self._saved)

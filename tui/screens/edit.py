@@ -16,18 +16,26 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Footer, Static, TextArea
+from textual.widgets import Static, TextArea
 
+from engine.contract.problems import Problem
+from tui.form_changes import add, can_add, move, remove
+from tui.form_help import help_on, title_of
 from tui.form_model import Path as Key
-from tui.form_model import form_of
+from tui.form_model import form_of, place_of
+from tui.freeze_section import FREEZE
 from tui.launching import Launcher
 from tui.screens.choose import ChooseScreen
 from tui.screens.document import DocumentScreen
-from tui.screens.freezing import FREEZE, ask_freezing
+from tui.screens.field_help import FieldHelpDialog
+from tui.screens.freezing import ask_freezing
+from tui.screens.help import keys_of
+from tui.screens.values import ask_for_value
 from tui.toml_blocks import EditError
 from tui.toml_edit import meant
 from tui.widgets.experiment_form import ExperimentForm
 from tui.widgets.field_row import FieldRow
+from tui.widgets.key_line import KeyLine
 from tui.widgets.planned_lr import PlannedLr
 from tui.widgets.problem_list import ProblemList
 from tui.widgets.toml_text import TomlText
@@ -53,23 +61,22 @@ class EditScreen(DocumentScreen):
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+z", "undo", "Undo", priority=True),
-        Binding("ctrl+y", "redo", show=False, priority=True),
-        Binding("u", "undo", show=False),
-        Binding("U", "redo", show=False),
-        Binding("f3", "other_side", "Form/Text"),
+        Binding("ctrl+z", "undo", "Undo", priority=True, tooltip="Undo"),
+        Binding("ctrl+y", "redo", show=False, priority=True, tooltip="Redo"),
+        Binding("u", "undo", show=False, tooltip="Undo"),
+        Binding("U", "redo", show=False, tooltip="Redo"),
+        Binding("f3", "other_side", "Form, text", tooltip="Go to the other side: form or text"),
         Binding("f9", "freezing", "Freezing", tooltip="The modules, with what is frozen of them"),
         Binding("f10", "plan", "Plan", tooltip="The planned learning rate, as one types"),
-        Binding("f4", "problems", "Problems", show=False),
-        Binding("f7", "add", "Add"),
-        Binding("f8", "remove", "Remove"),
-        Binding("f5", "move(-1)", "↑"),
-        Binding("f6", "move(1)", "↓"),
+        Binding("f4", "problems", "Problems", show=False, tooltip="Go to the list of problems"),
     ]
 
-    def __init__(self, path: Path, launcher: Launcher) -> None:
+    def __init__(self, path: Path, launcher: Launcher, *, at: Problem | None = None) -> None:
+        """`at`: what one comes to mend."""
         super().__init__(path)
+        self._at = at
         self.launcher = launcher
+        self.add_class("-form")
         self._rest: Timer | None = None
         self._place: Key = ("data",)  # where one was in the form
 
@@ -81,12 +88,11 @@ class EditScreen(DocumentScreen):
         yield PlannedLr(self.launcher)
         yield ProblemList()
         yield Static("", id="help", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine(always=("save", "leave", "explain", "other_side"))
 
     async def on_mount(self) -> None:
         if not self.read():
             return
-        self.add_class("-form")
         text = self.query_one(TomlText)
         text.show(self.document.shown)
         text.move_cursor((0, 0))
@@ -95,6 +101,8 @@ class EditScreen(DocumentScreen):
             self._show_side("-text")
         else:
             self.query_one(ExperimentForm).focus_path(self._place)
+        if self._at is not None:
+            self._go_to(self._at)
 
     # One document, two views
 
@@ -114,16 +122,13 @@ class EditScreen(DocumentScreen):
 
     @work
     async def on_field_row_asked(self, message: FieldRow.Asked) -> None:
-        row = message.row
-        asked = ChooseScreen(f"{row.label} = {row.toml}", row.choices, narrowed=True)
-        chosen = await self.app.push_screen_wait(asked)
-        if chosen is not None:
-            await self._edit(lambda: self.document.set(row.path, chosen))
-
-    def on_field_row_submitted(self, message: FieldRow.Submitted) -> None:
-        message.stop()
-        if message.row.path == FREEZE:
+        row, document = message.row, self.document
+        if row.path == FREEZE:
             self.action_freezing()
+            return
+        toml = await ask_for_value(self, row, document.values or {}, document.path)
+        if toml is not None:
+            await self._edit(lambda: document.set_text(row.path, toml))
 
     @work
     async def action_freezing(self) -> None:
@@ -162,10 +167,10 @@ class EditScreen(DocumentScreen):
         """All of it anew."""
         await self._edit(lambda: None)
 
-    async def _edit(self, change: Callable[[], object], focus: Key | None = None) -> None:
-        """A change at one stroke; what does not allow it is told."""
+    async def _edit(self, change: Callable[[], Key | None]) -> None:
+        """A change at one stroke, which says where one is then; what can't be done is told."""
         try:
-            change()
+            focus = change()
         except (EditError, KeyError) as error:
             self.notify(str(error), severity="warning", markup=False)
             return
@@ -192,65 +197,44 @@ class EditScreen(DocumentScreen):
         help_ = row.help if row is not None else block.table.help if block is not None else ""
         self.query_one("#help", Static).update(help_)
 
+    def on_experiment_form_explain(self, message: ExperimentForm.Explain) -> None:
+        row, table = message.row, message.table
+        keys = keys_of(self)
+        self.app.push_screen(FieldHelpDialog(title_of(row, table), help_on(row, table), keys))
+
     # Sections, keys and members
 
     @work
-    async def action_add(self) -> None:
-        """A key to the section one is in, or a member to the list."""
-        form = self.query_one(ExperimentForm)
-        block = form.focused_block
-        if block is None:
-            self.notify("go to a section of the form first: keys are added to that")
+    async def on_experiment_form_add(self, message: ExperimentForm.Add) -> None:
+        try:
+            table = can_add(message.table)
+        except EditError as error:
+            self.notify(str(error), severity="warning", markup=False)
             return
-        if not block.table.addable:
-            self.notify(f"{block.table.title} has all the keys that it can have", markup=False)
-            return
-        table = block.table
-        named = {choice.name: choice for choice in table.addable}
         options = [(choice.name, choice.help) for choice in table.addable]
-        title = f"Add to {table.title}"
-        chosen = await self.app.push_screen_wait(ChooseScreen(title, options, narrowed=True))
-        if chosen is None:
-            return
-        value = named[chosen].value
-        if table.is_list:
-            members = sum(each.path[:-1] == table.path for each in form.form.tables)
-            await self._edit(
-                lambda: self.document.add_element(table.path, value), (*table.path, members)
-            )
-        else:
-            path = (*table.path, chosen)
-            await self._edit(lambda: self.document.set(path, value), path)
+        asked = ChooseScreen(f"Add to {table.title}", options, narrowed=True)
+        chosen = await self.app.push_screen_wait(asked)
+        if chosen is not None:
+            form = self.query_one(ExperimentForm).form
+            await self._edit(lambda: add(self.document, form, table, chosen))
 
-    async def action_remove(self) -> None:
-        """The key, or at its head the section or member."""
+    async def on_experiment_form_remove(self) -> None:
         await self._settle()  # what was typed just now may have moved the members
         form = self.query_one(ExperimentForm)
-        path, block = form.focused_path, form.focused_block
-        if not path or block is None:
-            return
-        if block.table.is_list and path == block.table.path:
-            self.notify("go to one of its members to remove that")
-            return
-        await self._edit(lambda: self.document.delete(path), block.table.path)
+        await self._edit(lambda: remove(self.document, form.focused_table, form.focused_path))
 
-    async def action_move(self, by: int) -> None:
-        """A member of a list past the one before or after it."""
+    async def on_experiment_form_move(self, message: ExperimentForm.Move) -> None:
         await self._settle()
-        block = self.query_one(ExperimentForm).focused_block
-        table = block.table if block is not None else None
-        if table is None or table.member is None:
-            self.notify("go to a member of a list: [[scheduler]], [[loss]], …")
-            return
-        holder, (place, _) = table.path[:-1], table.member
-        change = lambda: self.document.move_element(holder, place, place + by)  # noqa: E731
-        await self._edit(change, (*holder, place + by))
+        table = self.query_one(ExperimentForm).focused_table
+        await self._edit(lambda: move(self.document, table, message.by))
 
     async def action_undo(self) -> None:
-        await self._edit(self.document.undo)
+        self.document.undo()
+        await self.show_document()
 
     async def action_redo(self) -> None:
-        await self._edit(self.document.redo)
+        self.document.redo()
+        await self.show_document()
 
     # Where one is
 
@@ -279,5 +263,15 @@ class EditScreen(DocumentScreen):
 
     def on_problem_list_chosen(self, message: ProblemList.Chosen) -> None:
         message.stop()
-        self._show_side("-text")
-        self.query_one(TomlText).go_to(message.problem.line or 1)
+        self._go_to(message.problem)
+
+    def _go_to(self, problem: Problem) -> None:
+        """To its field; where the form has none, to its line of the text."""
+        form = self.query_one(ExperimentForm)
+        place = place_of(problem, form.form)
+        if place and not form.disabled:
+            self._place = place
+            self._show_side("-form")
+        else:
+            self._show_side("-text")
+            self.query_one(TomlText).go_to(problem.line or 1)

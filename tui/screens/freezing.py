@@ -240,9 +240,6 @@ class FreezingScreen(ModalScreen[list[str] | None]):
             self.dismiss(None)
 
 
-FREEZE = ("model", "freeze")
-
-
 async def ask_freezing(
     app: App[Any], document: TomlDocument, launcher: Launcher
 ) -> list[str] | None:

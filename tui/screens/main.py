@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.contract.devices import Device
 from engine.contract.events import CheckpointSaved
@@ -28,11 +28,13 @@ from tui.screens.charting import serve
 from tui.screens.checkpoint import copy_path, show_checkpoint
 from tui.screens.edit import EditScreen
 from tui.screens.edited import show_edited
+from tui.screens.new_experiment import new_experiment
 from tui.screens.queue import QueueDialog
 from tui.screens.starting import resume, start, warm_up
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.difference_table import DifferenceTable
 from tui.widgets.experiment_list import ExperimentList
+from tui.widgets.key_line import KeyLine
 from tui.widgets.log_pane import LogPane
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
@@ -124,7 +126,7 @@ class MainScreen(Screen[object]):
                 yield Static("Log", classes="heading")
                 with Vertical(id="log"):
                     yield LogPane()
-        yield Footer(compact=True)  # 80 columns hold the keys that one looks for
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.action_pane("left")
@@ -209,6 +211,16 @@ class MainScreen(Screen[object]):
         if message.entered:
             self.action_edit()
         self.query_one(TopLine).experiment = message.path.name
+
+    @on(ExperimentList.New)
+    @work
+    async def _new_experiment(self, message: ExperimentList.New) -> None:
+        message.stop()
+        made = await new_experiment(self, self.options, message.copy_of)
+        if made is not None:
+            self.query_one(ExperimentList).choose(made)
+            self.experiment = made
+            self.action_edit()
 
     @on(CheckpointList.Copy)
     def _copy(self, message: CheckpointList.Copy) -> None:

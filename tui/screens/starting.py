@@ -16,6 +16,7 @@ from tui.acting import Choice
 from tui.launching import Launcher, Outcome, device_in
 from tui.run_list import WatchedRun
 from tui.screens.choice import ChoiceDialog
+from tui.screens.edit import EditScreen
 from tui.screens.epochs import EpochsDialog
 from tui.screens.problems import ProblemsDialog
 from tui.widgets.top_line import TopLine, long
@@ -71,8 +72,10 @@ async def start(
     finally:
         top.say(who, "")
     # The engine checks it before it trains: that need not be done twice.
-    cannot = "can't run" if started.problems else "did not start"
-    return await _started(screen, f"{name} {cannot}", started)
+    if started.errors:
+        await _mend(screen, launcher, file, started)
+        return None
+    return await _started(screen, f"{name} did not start", started)
 
 
 async def _when(screen: Screen[object], runs: Path, devices: Sequence[str]) -> str | None:
@@ -166,6 +169,19 @@ async def _started(screen: Screen[object], title: str, outcome: Outcome) -> Path
     name = f"{outcome.run.parent.name} {outcome.run.name}"
     screen.notify(f"{name} is under way; it goes on without this dashboard")
     return outcome.run
+
+
+async def _mend(screen: Screen[object], launcher: Launcher, file: Path, checked: Outcome) -> None:
+    """What `check` found, and the editor at the one that is chosen."""
+    title, problems = f"{file.name} can't run", checked.problems
+    asked = ProblemsDialog(title, problems, checked.words, can_edit=True)
+    problem = await screen.app.push_screen_wait(asked)
+    if problem is None:
+        return
+    if problem.file is not None and problem.file.name != file.name:
+        screen.notify(f"it is in {problem.file}: mend it there", markup=False)
+        return
+    screen.app.push_screen(EditScreen(file, launcher, at=problem))
 
 
 async def _tell(screen: Screen[object], title: str, outcome: Outcome) -> None:

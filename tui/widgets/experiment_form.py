@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from engine.contract.problems import Problem
 from tui.form_model import Form, Path, Row, Table, beside
-from tui.widgets.field_row import NOT_CHANGED_HERE, FieldRow
+from tui.widgets.field_row import NOT_CHANGED_HERE, FieldRow, row_widget
 
 
 class TableHead(Static, can_focus=True):
@@ -24,7 +24,9 @@ class TableHead(Static, can_focus=True):
     TableHead { height: auto; width: 1fr; text-style: bold; color: $text-primary; }
     TableHead:focus { background: $primary; color: $text; }
     """
-    BINDINGS = [Binding("enter,space", "fold", "Fold", show=False)]
+    BINDINGS = [
+        Binding("enter,space", "fold", show=False, tooltip="Fold the section, or unfold it")
+    ]
 
     class Folded(Message):
         """Asks for the rows below to be hidden, or shown again."""
@@ -51,7 +53,8 @@ class TableBlock(Vertical):
     DEFAULT_CSS = """
     TableBlock { height: auto; }
     TableBlock .wrong { width: 1fr; height: auto; color: $text-error; }
-    TableBlock.-folded FieldRow, TableBlock.-folded .wrong { display: none; }
+    TableBlock.-folded FieldRow, TableBlock.-folded EntryRow, TableBlock.-folded .wrong {
+        display: none; }
     """
 
     def __init__(self, table: Table) -> None:
@@ -63,7 +66,7 @@ class TableBlock(Vertical):
         self.rows: list[FieldRow] = []
 
     def compose(self) -> ComposeResult:
-        self.rows = [FieldRow(row, self.table.depth) for row in self.table.rows]
+        self.rows = [row_widget(row, self.table.depth) for row in self.table.rows]
         yield self.head
         yield from self.rows
 
@@ -74,8 +77,8 @@ class TableBlock(Vertical):
         """The same section as it is now; the row that is typed in is left alone."""
         before, self.table = self.table, table
         if before.shape != table.shape:
-            await self.remove_children("FieldRow, .wrong")
-            self.rows = [FieldRow(row, table.depth) for row in table.rows]
+            await self.remove_children([each for each in self.children if each is not self.head])
+            self.rows = [row_widget(row, table.depth) for row in table.rows]
             await self.mount_all(self.rows)
             self._fold(self.folded and bool(self.rows))
             return
@@ -115,7 +118,36 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         Binding("down", "app.focus_next", "Down", show=False),
         Binding("pageup", "page_up", "Page up", show=False),
         Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("f1", "explain", "Help", tooltip="All that there is to know of this key"),
+        Binding("f7", "add", "Add", tooltip="Add a key to the section, or a member to the list"),
+        Binding("f8", "remove", "Remove", tooltip="Remove the key, the member or the section"),
+        Binding("f5", "move(-1)", "↑", tooltip="Move the member of a list up"),
+        Binding("f6", "move(1)", "↓", tooltip="Move the member of a list down"),
     ]
+
+    class Explain(Message):
+        """Asks for all the help of a row, or of a section."""
+
+        def __init__(self, row: Row | None, table: Table) -> None:
+            super().__init__()
+            self.row, self.table = row, table
+
+    class Add(Message):
+        """Asks for something more in the section that one is in; None while one is in none."""
+
+        def __init__(self, table: Table | None) -> None:
+            super().__init__()
+            self.table = table
+
+    class Remove(Message):
+        """Asks for what one is at to be removed."""
+
+    class Move(Message):
+        """Asks for the member that one is in to be moved by so many places."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,17 +190,26 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def tell_at(self, path: Path, wrong: str) -> None:
         """At one row, of what is typed there and is no value yet."""
-        for row in self.query(FieldRow):
+        for row in self.rows:
             if row.row.path == path:
                 row.tell(wrong)
+
+    @property
+    def rows(self) -> list[FieldRow]:
+        return [row for block in self._blocks for row in block.rows]
 
     @property
     def focused_block(self) -> TableBlock | None:
         return next((block for block in self._blocks if block.has_focus_within), None)
 
     @property
+    def focused_table(self) -> Table | None:
+        block = self.focused_block
+        return block.table if block is not None else None
+
+    @property
     def focused_row(self) -> Row | None:
-        return next((row.row for row in self.query(FieldRow) if row.has_focus_within), None)
+        return next((row.row for row in self.rows if row.has_focus), None)
 
     @property
     def focused_path(self) -> Path | None:
@@ -180,11 +221,29 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         places: dict[Path, Widget] = {}
         for block in self._blocks:
             places[block.table.path] = block.head
-            places.update({row.row.path: row.control for row in block.rows})
+            places.update({row.row.path: row for row in block.rows})
         while path and path not in places:
             path = path[:-1]
         if path in places:
             places[path].focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Moving is for the members of a list."""
+        table = self.focused_table
+        return action != "move" or table is None or table.member is not None
+
+    def action_explain(self) -> None:
+        if (table := self.focused_table) is not None:
+            self.post_message(self.Explain(self.focused_row, table))
+
+    def action_add(self) -> None:
+        self.post_message(self.Add(self.focused_table))
+
+    def action_remove(self) -> None:
+        self.post_message(self.Remove())
+
+    def action_move(self, by: int) -> None:
+        self.post_message(self.Move(by))
 
 
 def _name(table: Table) -> object:

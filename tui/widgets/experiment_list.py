@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
@@ -12,13 +13,25 @@ from textual.widgets.option_list import Option
 
 from tui.experiments import ExperimentEntry, ExperimentFolder
 
-NONE_YET = "no experiments here yet; `ptrain new FILE` writes one"
+NONE_YET = "no experiments here yet; n makes one"
 
 
 class ExperimentList(OptionList):
     """Says which one is chosen; repaints only when a name, a mark or a number has changed."""
 
     DEFAULT_CSS = "ExperimentList { height: 1fr; }"
+
+    BINDINGS = [
+        Binding("n", "new", "New", tooltip="A new experiment, from a template"),
+        Binding("d", "duplicate", "Duplicate", tooltip="Copy the chosen experiment"),
+    ]
+
+    class New(Message):
+        """Asks for a new experiment: as a copy of this one, else from a template."""
+
+        def __init__(self, copy_of: Path | None = None) -> None:
+            super().__init__()
+            self.copy_of = copy_of
 
     class Chosen(Message):
         """The cursor is on this experiment now, or (with `entered`) it was picked."""
@@ -52,6 +65,20 @@ class ExperimentList(OptionList):
         chosen = self.chosen
         self._rows = rows
         self._lay(chosen)
+
+    def choose(self, path: Path) -> None:
+        """Put the cursor on a file that has just come to be."""
+        self.look()
+        paths = [each for each, _ in self._rows or []]
+        if path in paths:
+            self.highlighted = paths.index(path)
+
+    def action_new(self) -> None:
+        self.post_message(self.New())
+
+    def action_duplicate(self) -> None:
+        if self.chosen is not None:
+            self.post_message(self.New(self.chosen))
 
     def _lay(self, chosen: Path | None) -> None:
         with self.prevent(OptionList.OptionHighlighted):

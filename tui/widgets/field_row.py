@@ -1,59 +1,33 @@
 """One key of the form: its name, what it is set to, and what is wrong with it.
 
-Two widgets a row and no more: a form has fifty rows, and each costs a millisecond at opening.
+One widget a row: a form has fifty of them, and each widget costs a millisecond or two at opening.
 """
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
+from dataclasses import replace
+
+from rich.segment import Segment
+from textual.app import RenderResult
 from textual.binding import Binding
-from textual.containers import Horizontal
+from textual.content import Content
+from textual.geometry import Region
 from textual.message import Message
+from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Checkbox, Input, Label, Static
+from textual.widgets import Input, Label
 
 from tui.form_model import Path, Row
+from tui.freeze_section import FREEZE
 
 NOT_CHANGED_HERE = "has comments inside: change it in the text"
+LABEL = 20  # columns
 
 
-class ChoiceField(Static, can_focus=True):
-    """One of several words; asks for the list of them."""
-
-    DEFAULT_CSS = """
-    ChoiceField { height: 1; }
-    ChoiceField:focus { background: $primary; color: $text; }
-    """
-    BINDINGS = [Binding("enter,space", "ask", "Choose")]
-
-    class Asked(Message):
-        """Wants to be given one of the row's choices."""
-
-    def __init__(self, toml: str) -> None:
-        super().__init__(markup=False)
-        self.value = toml
-        self.show(toml)
-
-    def show(self, toml: str) -> None:
-        self.value = toml
-        self.update(f"{toml.strip(chr(34) + chr(39))} ▾")
-
-    def action_ask(self) -> None:
-        self.post_message(self.Asked())
-
-    def on_click(self) -> None:
-        self.action_ask()
-
-
-class FieldRow(Horizontal):
+class FieldRow(Widget):
     """Shows a row and says what its value was changed to."""
 
-    DEFAULT_CSS = """
-    FieldRow { height: 1; }
-    FieldRow .key { width: 20; text-wrap: nowrap; text-overflow: ellipsis; color: $text-muted; }
-    FieldRow:focus-within .key { color: $text; text-style: bold; }
-    FieldRow .value { width: 1fr; }
-    """
+    DEFAULT_CSS = "FieldRow { height: 1; }"
 
     class Edited(Message):
         """The value is this TOML text now."""
@@ -63,51 +37,32 @@ class FieldRow(Horizontal):
             self.path, self.toml = path, toml
 
     class Asked(Message):
-        """One of the row's choices is to be chosen."""
+        """One of the values that there are is to be chosen."""
 
         def __init__(self, row: Row) -> None:
             super().__init__()
             self.row = row
 
-    class Submitted(Message):
-        """Enter was pressed in what is typed."""
+    row: Row
+    indent: int  # columns before the label
+    _wrong: Label | None = None
 
-        def __init__(self, row: Row) -> None:
-            super().__init__()
-            self.row = row
-
-    def __init__(self, row: Row, depth: int = 0) -> None:
-        super().__init__()
-        self._indent = 2 + 2 * depth
-        self.styles.padding = (0, 0, 0, self._indent)
-        self.row = row
-        self.control = self._made()
-        self.control.add_class("value")
-        self._wrong: Label | None = None
-
-    def _made(self) -> Widget:
-        row = self.row
-        if row.kind == "choice":
-            return ChoiceField(row.toml)
-        if row.kind == "switch":
-            return Checkbox("", value=row.toml == "true", compact=True)
-        return Input(row.toml, compact=True, disabled=row.kind == "fixed", select_on_focus=False)
-
-    def compose(self) -> ComposeResult:
-        yield Label(self.row.label, classes="key", markup=False)
-        yield self.control
+    @property
+    def value(self) -> str:
+        """As TOML."""
+        return self.row.toml
 
     def show(self, row: Row) -> None:
         """A row of the same kind and choices, with the value that the text has now."""
         self.row = row
-        control = self.control
-        with self.prevent(Input.Changed, Checkbox.Changed):
-            if isinstance(control, ChoiceField) and control.value != row.toml:
-                control.show(row.toml)
-            elif isinstance(control, Checkbox):
-                control.value = row.toml == "true"
-            elif isinstance(control, Input) and control.value != row.toml:
-                control.value = row.toml
+        self.refresh()
+
+    @property
+    def label(self) -> str:
+        """As wide as those of the other rows."""
+        label = self.row.label
+        short = label if len(label) < LABEL else f"{label[: LABEL - 2]}…"
+        return f"{'':{self.indent}}{short:<{LABEL}}"
 
     @property
     def wrong(self) -> str:
@@ -125,25 +80,128 @@ class FieldRow(Horizontal):
             self._wrong = None
         else:
             self._wrong = Label(wrong, classes="wrong", markup=False)
-            self._wrong.styles.padding = (0, 0, 0, self._indent + 2)
+            self._wrong.styles.padding = (0, 0, 0, self.indent + 2)
             self.parent.mount(self._wrong, after=self)
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._edited(event.value)
+    def edited(self, toml: str) -> None:
+        """By a person."""
+        self.show(replace(self.row, toml=toml))
+        self.post_message(self.Edited(self.row.path, toml))
+
+    def action_ask(self) -> None:
+        self.post_message(self.Asked(self.row))
+
+
+class WordRow(FieldRow, can_focus=True):
+    """What is not typed."""
+
+    DEFAULT_CSS = "WordRow:focus { background: $primary; color: $text; }"
+
+    def __init__(self, row: Row, indent: int) -> None:
+        super().__init__()
+        self.row, self.indent = row, indent
+
+    @property
+    def words(self) -> str:
+        """What stands there for the value."""
+        raise NotImplementedError
+
+    def render(self) -> RenderResult:
+        return Content.assemble((self.label, "" if self.has_focus else "$text-muted"), self.words)
+
+
+class ChoiceRow(WordRow):
+    """One of several words; asks for the list of them."""
+
+    BINDINGS = [
+        Binding("enter", "ask", "Choose", key_display="enter", tooltip="Choose from the list"),
+        Binding("space", "ask", show=False),
+    ]
+
+    @property
+    def words(self) -> str:
+        return f"{self.row.toml.strip(chr(34) + chr(39))} ▾"
+
+    def on_click(self) -> None:
+        self.action_ask()
+
+
+class SwitchRow(WordRow):
+    """True or false."""
+
+    BINDINGS = [
+        Binding("enter", "switch", "Switch", key_display="enter", tooltip="true or false"),
+        Binding("space", "switch", show=False),
+    ]
+
+    @property
+    def words(self) -> str:
+        return f"[{'x' if self.row.toml == 'true' else ' '}] {self.row.toml}"
+
+    def action_switch(self) -> None:
+        toml = "false" if self.row.toml == "true" else "true"
+        self.edited(toml)
+
+    def on_click(self) -> None:
+        self.action_switch()
+
+
+class EntryRow(Input, FieldRow):
+    """Any value as TOML; where there are some to choose from, enter asks for their list.
+
+    The label is painted into the padding at its left.
+    """
+
+    COMPONENT_CLASSES = {"entry-row--label", "entry-row--label-focused"}
+    DEFAULT_CSS = """
+    EntryRow { width: 1fr;
+        & .entry-row--label { color: $text-muted; }
+        & .entry-row--label-focused { text-style: bold; }
+    }
+    """
+    BINDINGS = [
+        Binding("enter", "submit", "Choose", key_display="enter", tooltip="Choose from the list")
+    ]
+
+    def __init__(self, row: Row, indent: int) -> None:
+        fixed = row.kind == "fixed"
+        super().__init__(row.toml, compact=True, disabled=fixed, select_on_focus=False)
+        self.row, self.indent = row, indent
+        self.styles.padding = (0, 0, 0, indent + LABEL)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        focused = "-focused" if self.has_focus else ""
+        style = self.get_component_rich_style(f"entry-row--label{focused}")
+        label = Strip([Segment(self.label, style)], self.indent + LABEL)
+        shown = label.crop(crop.x, min(crop.right, label.cell_length))
+        return [
+            Strip.join([shown, strip.crop(shown.cell_length)])
+            for strip in super().render_lines(crop)
+        ]
+
+    def show(self, row: Row) -> None:
+        self.row = row
+        if self.value != row.toml:
+            with self.prevent(Input.Changed):
+                self.value = row.toml
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        listed = self.row.choices or self.row.offers or self.row.path == FREEZE
+        return action != "submit" or bool(listed)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.post_message(self.Submitted(self.row))
+        self.action_ask()
 
-    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
+    def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._edited("true" if event.value else "false")
+        if event.value != self.row.toml:
+            self.edited(event.value)
 
-    def on_choice_field_asked(self, message: ChoiceField.Asked) -> None:
-        message.stop()
-        self.post_message(self.Asked(self.row))
 
-    def _edited(self, toml: str) -> None:
-        if toml != self.row.toml or self.wrong:
-            self.post_message(self.Edited(self.row.path, toml))
+def row_widget(row: Row, depth: int) -> FieldRow:
+    """The one for its kind."""
+    indent = 2 + 2 * depth
+    if row.kind in ("text", "fixed"):
+        return EntryRow(row, indent)
+    return ChoiceRow(row, indent) if row.kind == "choice" else SwitchRow(row, indent)

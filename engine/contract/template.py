@@ -1,8 +1,10 @@
-"""`ptrain new`: a commented experiment, written from the contract's own declarations."""
+"""A new experiment: commented, from the contract's own declarations, or a copy of an example."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import textwrap
 import tomllib
 from collections.abc import Iterator
@@ -67,6 +69,18 @@ name = "StepLR"
 step_size = 7
 gamma = 0.1
 """
+
+
+def templates() -> dict[str, str]:
+    """The examples by name, each with what it says of itself at its top."""
+    return {name: _first_words(path.read_text()) for name, path in sorted(_all_examples().items())}
+
+
+def _first_words(text: str) -> str:
+    """The first paragraph of the comments at the top, without the command that runs it."""
+    lines = itertools.takewhile(lambda line: line.strip("# "), text.splitlines())
+    words = " ".join(line.strip("# ") for line in lines if line.startswith("#"))
+    return re.sub(r" `ptrain run [^`]*`$", "", words)
 
 
 def write_new(file: Path, example: str | None) -> dict[str, str]:
@@ -158,11 +172,15 @@ def _assignment(name: str, value: Any) -> str:
 
 
 def _example(name: str) -> Path:
-    examples = {path.stem: path for path in _examples().glob("*.toml")}
+    examples = _all_examples()
     if name.removesuffix(".toml") not in examples:
         hint = did_you_mean(name, examples) or "there are: " + ", ".join(sorted(examples))
         raise InputError(Problem(f'no example "{name}"', "--from", hint))
     return examples[name.removesuffix(".toml")]
+
+
+def _all_examples() -> dict[str, Path]:
+    return {path.stem: path for path in _examples().glob("*.toml")}
 
 
 def _examples() -> Path:
