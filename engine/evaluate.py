@@ -30,17 +30,17 @@ def evaluate(
     criterion = parts.criterion
     totals = torch.zeros(len(criterion.terms), dtype=wide, device=parts.device)
     counts = [0.0] * len(criterion.terms)
+    prefix, data = parts.prefix, parts.data
+    val_batches = data.val_batches() if prefix is None else prefix.val_batches(data)
     with torch.inference_mode():
-        for batch in parts.data.val_batches():
+        for batch in val_batches:
             if interrupted():
                 return None
             check_readable(parts, batch, "val")
             if len(batch.targets) == 0:
                 continue
-            inputs = batch.inputs.to(parts.device, non_blocking=True)
             targets = batch.targets.to(parts.device, non_blocking=True)
-            with parts.autocast:
-                output, _ = main_and_auxiliary(parts.model(inputs))
+            output, _ = main_and_auxiliary(parts.forward_val(batch))
             output = output.float()
             totals += criterion.totals(output, targets)
             predictions = criterion.predictions(output, probabilities=parts.probabilities)

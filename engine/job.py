@@ -10,6 +10,7 @@ from engine.checkpoint import Keeper, Progress
 from engine.contract.events import Unfrozen, Validated, finite, non_finite
 from engine.contract.samples import ClassLoss, EpochSamples, HardSample, append_samples
 from engine.control import Control
+from engine.frozen_prefix import build_prefix
 from engine.recorder import Recorder
 
 
@@ -62,7 +63,10 @@ def enter_stage(job: Job) -> None:
     In the middle of an epoch, where a run may be resumed, nothing is new.
     """
     parts, progress = job.parts, job.progress
-    parts.freezing = parts.stages.enter(progress.epoch)
+    freezing = parts.stages.enter(progress.epoch)
+    if freezing is not parts.freezing or parts.prefix is None:
+        parts.freezing = freezing
+        enter_prefix(parts)
     stage = parts.stages.beginning(progress.epoch)
     if stage is None or progress.batch > 0:
         return
@@ -77,6 +81,15 @@ def enter_stage(job: Job) -> None:
             layers=stage.layers,
             trainable=stage.freezing.trainable_count,
         )
+    )
+
+
+def enter_prefix(parts: Parts) -> None:
+    """Split the network anew: with more of it training, less is computed once."""
+    if parts.prefix is not None:
+        parts.prefix.close()
+    parts.prefix = build_prefix(
+        parts.experiment, parts.model, parts.freezing, parts.data, parts.device, parts.autocast
     )
 
 

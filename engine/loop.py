@@ -197,10 +197,8 @@ def batch_loss(
     parts: Parts, batch: Batch, count: Counts, window: Counts | None = None
 ) -> BatchLoss:
     """Forward and loss of one batch, its share of the step's where `window` is the step's count."""
-    inputs = batch.inputs.to(parts.device, non_blocking=True)
     targets = batch.targets.to(parts.device, non_blocking=True)
-    with parts.autocast:
-        output, auxiliary = main_and_auxiliary(parts.model(inputs))
+    output, auxiliary = main_and_auxiliary(parts.forward(batch))
     # In full precision, as autocast itself computes losses; it would refuse BCELoss.
     auxiliary = [extra.float() for extra in auxiliary]
     loss: BatchLoss = parts.criterion(output.float(), auxiliary, targets, count, window)
@@ -212,7 +210,8 @@ def windows(job: Job) -> Iterator[Window]:
     parts, progress = job.parts, job.progress
     accumulate = parts.experiment.train.accumulate
     batches: list[Batch] = []
-    for batch in parts.data.train_batches(progress.epoch, progress.batch):
+    assert parts.prefix is not None
+    for batch in parts.prefix.train_batches(parts.data, progress.epoch, progress.batch):
         if batch.unreadable:
             note_unreadable(job, batch)
         batches.append(batch)

@@ -85,6 +85,9 @@ class MapStyle:
 
     relative_name = name
 
+    def files(self, index: int) -> list[Path] | None:
+        return None
+
     def _checked_length(self, key: str) -> int:
         if not (hasattr(self._dataset, "__len__") and hasattr(self._dataset, "__getitem__")):
             message = (
