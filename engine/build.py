@@ -19,8 +19,8 @@ from engine.contract.experiment import Experiment
 from engine.contract.model import never_unfrozen
 from engine.contract.problems import InputError, Problem
 from engine.contract.tasks import COLUMN_METRICS
+from engine.frozen_prefix import FrozenPrefix, exactness_problem
 from engine.parts.backbones import Built, aux_weight, build_model
-from engine.frozen_prefix import FrozenPrefix
 from engine.parts.batches import Batch, Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
 from engine.parts.freezing import Freezing
@@ -73,6 +73,15 @@ class Parts:
     def probabilities(self) -> bool:
         """Whether metrics may look at more than the highest class."""
         return bool(self.experiment.metric)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """The batches of an epoch, from batch `start` on."""
+        if self.prefix is None:
+            return self.data.train_batches(epoch, start)
+        return self.prefix.train_batches(self.data, epoch, start)
+
+    def val_batches(self) -> Iterator[Batch]:
+        return self.data.val_batches() if self.prefix is None else self.prefix.val_batches(self.data)
 
     def forward(self, batch: Batch) -> Any:
         """What the model gives of a training batch."""
@@ -165,6 +174,9 @@ def assemble(
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
     schedule = Schedule.of(experiment, group_rates(optimizer), per_epoch, folder)
     schedule.apply(optimizer)
+    freezing = stages.enter(0)
+    if problem := exactness_problem(experiment, model, freezing, data):
+        raise InputError(problem)
     return Parts(
         experiment=experiment,
         folder=folder,
@@ -172,7 +184,7 @@ def assemble(
         data=data,
         model=model,
         built=built,
-        freezing=stages.enter(0),
+        freezing=freezing,
         stages=stages,
         criterion=criterion.to(device),
         optimizer=optimizer,

@@ -30,10 +30,8 @@ def evaluate(
     criterion = parts.criterion
     totals = torch.zeros(len(criterion.terms), dtype=wide, device=parts.device)
     counts = [0.0] * len(criterion.terms)
-    prefix, data = parts.prefix, parts.data
-    val_batches = data.val_batches() if prefix is None else prefix.val_batches(data)
     with torch.inference_mode():
-        for batch in val_batches:
+        for batch in parts.val_batches():
             if interrupted():
                 return None
             check_readable(parts, batch, "val")

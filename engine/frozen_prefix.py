@@ -23,10 +23,11 @@ import torch
 from torch import Tensor, nn
 
 from engine.contract.experiment import Experiment
-from engine.contract.problems import few
+from engine.contract.feature_folder import StoreError, cache_folder, make_room
+from engine.contract.problems import Problem, few
 from engine.parts.batches import Batch, Data
-from engine.parts.feature_cache import Shelf, cache_folder, key_of, make_room, stamps_of
-from engine.parts.feature_store import FeatureStore, Layout, StoreError
+from engine.parts.feature_cache import Shelf, key_of, stamps_of
+from engine.parts.feature_store import FeatureStore, Layout
 from engine.parts.freezing import Freezing
 from engine.parts.frozen_split import (
     FrozenSplit,
@@ -135,9 +136,7 @@ class Side:
             made: tuple[Tensor, ...] = self._split.prefix(inputs)
         return made
 
-    def _keep(
-        self, batch: Batch, inputs: Tensor, made: tuple[Tensor, ...], began: float
-    ) -> None:
+    def _keep(self, batch: Batch, inputs: Tensor, made: tuple[Tensor, ...], began: float) -> None:
         features = list(made[: self._split.features])
         if batch.unreadable or not len(batch.indices):
             return
@@ -158,9 +157,7 @@ class Side:
             if len(self._trial) == TRIED:
                 self._decide()
 
-    def _open(
-        self, inputs: Tensor, made: tuple[Tensor, ...], features: list[Tensor]
-    ) -> bool:
+    def _open(self, inputs: Tensor, made: tuple[Tensor, ...], features: list[Tensor]) -> bool:
         alone = self._run(inputs[:1])
         if not all(map(_of_one, made, alone)):
             self._end("the frozen layers mix the samples of a batch")
@@ -185,7 +182,8 @@ class Side:
 
     def _decide(self) -> None:
         """Taking against computing, of the very batches that were just computed."""
-        assert self._store is not None and self._trial is not None
+        assert self._store is not None
+        assert self._trial is not None
         began = time.perf_counter()
         for numbers, _ in self._trial:
             for part in self._store.take(numbers):
@@ -207,7 +205,7 @@ class Side:
         return f"frozen up to {few(list(self._split.last), 3)}"
 
     def _end(self, why: str, *, drop: bool = True) -> None:
-        self._over, self._trial = True, None
+        self._over, self._trial = True, None  # nothing is kept any more
         self.said = f"{self._where()}, not kept: {why}"
         if drop and self._store is not None:
             self._store.close()
@@ -234,10 +232,23 @@ def _of_one(whole: Tensor, alone: Tensor) -> bool:
 
 
 class FrozenPrefix:
-    """Of one stage of the training. `train` and `val` are None where that side is as ever."""
+    """Of one stage of the training. `train` and `val` are None where that side is as ever; `why`
+    says of each for what reason."""
 
-    def __init__(self, train: Side | None, val: Side | None, why: str = "") -> None:
+    def __init__(self, train: Side | None, val: Side | None, why: dict[str, str]) -> None:
         self.train, self.val, self.why = train, val, why
+        self._told: tuple[str, str] | None = None
+
+    def news(self) -> tuple[str, str] | None:
+        """What is to be said of training and validation, if it is not what was said before."""
+        said = (self._said("train", self.train), self._said("val", self.val))
+        if said == self._told or not any(said):
+            return None
+        self._told = said
+        return said
+
+    def _said(self, name: str, side: Side | None) -> str:
+        return side.said if side is not None else self.why.get(name, "")
 
     def train_batches(self, data: Data, epoch: int, start: int) -> Iterator[Batch]:
         if self.train is None:
@@ -255,6 +266,28 @@ class FrozenPrefix:
                 side.close()
 
 
+def exactness_problem(
+    experiment: Experiment, model: nn.Module, freezing: Freezing, data: Data
+) -> Problem | None:
+    """With cache = "on": why the training side can't be kept, from the first epoch on."""
+    samples = data.side("train")
+    if experiment.train.cache != "on" or samples is None:
+        return None
+    key = "train.cache"
+    if samples.source.draws:
+        message = "can't be exact: one's own data may give other images each time"
+        return Problem(message, key, 'write cache = "auto": validation is kept all the same')
+    if samples.draws and samples.views is None:
+        message = "can't be exact: data.augment makes other images in each epoch"
+        return Problem(message, key, 'write views = 4 under [data], or cache = "auto"')
+    freezing.train_mode(model)
+    try:
+        split_frozen(model)
+    except UnsplitError as error:
+        return Problem(f"has nothing to keep: {error}", key, "look at model.freeze")
+    return None
+
+
 def build_prefix(
     experiment: Experiment,
     model: nn.Module,
@@ -266,23 +299,25 @@ def build_prefix(
     """With the model frozen as in the stage that begins. Leaves it in training mode."""
     section = experiment.train
     if section.cache == "off":
-        return FrozenPrefix(None, None, "train.cache is off")
+        return FrozenPrefix(None, None, {})
     freezing.train_mode(model)
     memory = section.cache_memory
     budget = psutil.virtual_memory().available // 4 if memory is None else int(memory)
-    why: list[str] = []
+    why: dict[str, str] = {}
 
     def side(name: str) -> Side | None:
         samples = data.side(name)
         if samples is None:
             return None
         if samples.draws and (samples.views is None or samples.source.draws):
-            why.append(f"{name}: each epoch's images are others")
+            if freezing.frozen:
+                why[name] = "each epoch has other images, so frozen layers are computed each time"
             return None
         try:
             split = split_frozen(model)
         except UnsplitError as error:
-            why.append(f"{name}: {error}")
+            if freezing.frozen:
+                why[name] = f"nothing is computed once: {error}"
             return None
         shelf = _shelf(name, experiment, split, samples, device) if section.cache_disk else None
         always = section.cache == "on"
@@ -293,7 +328,7 @@ def build_prefix(
     model.eval()
     val = side("val")
     freezing.train_mode(model)
-    return FrozenPrefix(train, val, "; ".join(why))
+    return FrozenPrefix(train, val, why)
 
 
 def _shelf(
@@ -318,8 +353,13 @@ def _shelf(
         "device": device.type,
     }
     key = key_of(split.prefix.code, prefix_tensors(split), samples.source, facts)
-    about = {"backbone": experiment.model.backbone, "name": experiment.name}
     views = samples.views or 1
+    about = {
+        "backbone": experiment.model.backbone,
+        "name": experiment.name,
+        "split": name,
+        "samples": len(samples.source) * views,
+    }
     return Shelf(cache_folder() / key, np.tile(stamps, views), about)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.build import Parts
 from engine.checkpoint import Keeper, Progress
-from engine.contract.events import Unfrozen, Validated, finite, non_finite
+from engine.contract.events import PrefixKept, Unfrozen, Validated, finite, non_finite
 from engine.contract.samples import ClassLoss, EpochSamples, HardSample, append_samples
 from engine.control import Control
 from engine.frozen_prefix import build_prefix
@@ -91,6 +91,23 @@ def enter_prefix(parts: Parts) -> None:
     parts.prefix = build_prefix(
         parts.experiment, parts.model, parts.freezing, parts.data, parts.device, parts.autocast
     )
+
+
+def record_prefix(job: Job) -> None:
+    """Write what was decided about computing once, if that is news."""
+    prefix = job.parts.prefix
+    if prefix is not None and (news := prefix.news()) is not None:
+        progress = job.progress
+        train, val = news
+        job.recorder.write(
+            PrefixKept(
+                time=job.recorder.clock(),
+                step=progress.step,
+                epoch=progress.epoch,
+                train=train,
+                val=val,
+            )
+        )
 
 
 HARDEST = 100  # samples of an epoch that are named in its line of samples.jsonl

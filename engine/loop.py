@@ -18,7 +18,7 @@ from engine.build import Parts
 from engine.contract.problems import RunError
 from engine.epoch_losses import Kept
 from engine.evaluate import check_readable, evaluate, losses
-from engine.job import Ending, Job, enter_stage, record_samples, record_validation
+from engine.job import Ending, Job, enter_stage, record_prefix, record_samples, record_validation
 from engine.parts.backbones import main_and_auxiliary
 from engine.parts.batches import Batch
 from engine.parts.losses import BatchLoss, Counts
@@ -110,6 +110,7 @@ def train(job: Job) -> Ending:
                 return stop(job, reason)
             metrics.update(validation or {})
         record_validation(job, metrics, time.monotonic() - began)
+        record_prefix(job)
         record_samples(job)
         if schedule.epoch_end(metrics):
             schedule.apply(optimizer)
@@ -210,8 +211,7 @@ def windows(job: Job) -> Iterator[Window]:
     parts, progress = job.parts, job.progress
     accumulate = parts.experiment.train.accumulate
     batches: list[Batch] = []
-    assert parts.prefix is not None
-    for batch in parts.prefix.train_batches(parts.data, progress.epoch, progress.batch):
+    for batch in parts.train_batches(progress.epoch, progress.batch):
         if batch.unreadable:
             note_unreadable(job, batch)
         batches.append(batch)

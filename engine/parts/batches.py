@@ -113,9 +113,9 @@ class Data:
         seed, size = self._train.seed, self._batch_size
         order = torch.randperm(self.train_samples, generator=generator(seed, "shuffle", epoch))
         order = order[start * size : self.batches_per_epoch * size]
-        if ahead is not None and epoch == start == 0:
-            if kept is None or not any(kept.holds(0, part) for part in order.split(size)):
-                return iter(ahead)
+        known = kept is not None and any(kept.holds(0, part) for part in torch.split(order, size))
+        if ahead is not None and epoch == start == 0 and not known:
+            return iter(ahead)
         return self._train.batches(epoch, order, size, kept)
 
     def first_batches(self, count: int) -> list[Batch]:

@@ -1,7 +1,4 @@
-"""The folder of kept features: a store for each network, data set and way of preparing images.
-
-    $PTRAIN_CACHE, else $XDG_CACHE_HOME/ptrain, else ~/.cache/ptrain
-        features/<key>/       about.json, records.bin, marks.bin
+"""A store for each network, data set and way of preparing images, which later runs find again.
 
 Everything that decides what the features are is in the key, but for the files of the samples, which
 each record's mark tells: so a changed image is computed again, and only that.
@@ -13,10 +10,9 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +21,12 @@ import torch
 import torchvision
 from torch import Tensor
 
+from engine.contract.feature_folder import ABOUT, StoreError
 from engine.contract.run_directory import write_atomically
-from engine.parts.feature_store import FeatureStore, Field, Layout, StoreError
+from engine.parts.feature_store import FeatureStore, Field, Layout
 from engine.parts.sources import Source
 
-ABOUT = "about.json"
 FORMAT = 1  # of the files; another one is another key
-
-
-def cache_folder() -> Path:
-    """Where features are kept, of all experiments together."""
-    given = os.environ.get("PTRAIN_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return (Path(given) if given else Path(base) / "ptrain") / "features"
 
 
 def key_of(
@@ -49,7 +38,7 @@ def key_of(
     digest = hashlib.sha256(json.dumps([versions, code, facts], sort_keys=True).encode())
     for name, tensor in weights:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())  # type: ignore[arg-type]
     digest.update(f"{type(source).__name__} {len(source)}\0".encode())
     for index in range(len(source)):
         digest.update(source.relative_name(index).encode("utf-8", "surrogateescape") + b"\0")
@@ -75,55 +64,6 @@ def _stamp(file: Path) -> str:
     except OSError:
         return "missing;"
     return f"{found.st_size},{found.st_mtime_ns};"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A store on the disk, as `ptrain cache` lists it. `used`: seconds since the epoch."""
-
-    path: Path
-    bytes: int
-    used: float
-    about: dict[str, Any]
-
-
-def entries(folder: Path) -> list[Entry]:
-    """What is kept, the one used last first."""
-    found = []
-    for path in folder.iterdir() if folder.is_dir() else ():
-        try:
-            about = json.loads((path / ABOUT).read_bytes())
-            used = (path / ABOUT).stat().st_mtime
-            size = sum(file.stat().st_blocks * 512 for file in path.iterdir())
-        except (OSError, ValueError):
-            continue  # one that is being made, or being taken away
-        found.append(Entry(path, size, used, about))
-    return sorted(found, key=lambda entry: -entry.used)
-
-
-def make_room(folder: Path, limit: int, wanted: int) -> None:
-    """Take away what was used longest ago until `wanted` bytes more fit into `limit`; what a run
-    is using stays. Raises StoreError where that is not enough."""
-    kept = entries(folder)
-    total = sum(entry.bytes for entry in kept)
-    for entry in reversed(kept):
-        if total + wanted <= limit:
-            return
-        if remove(entry.path):
-            total -= entry.bytes
-    if total + wanted > limit:
-        raise StoreError(f"{wanted / 1e9:.3g} GB are more than is left of cache_disk")
-
-
-def remove(path: Path) -> bool:
-    """Whether it is gone: not while a run is using it."""
-    try:
-        with (path / ABOUT).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path)
-    except OSError:
-        return False
-    return True
 
 
 class Shelf:
@@ -173,9 +113,7 @@ def _as_json(layout: Layout) -> dict[str, Any]:
 
 def _layout(given: dict[str, Any]) -> Layout:
     fields = tuple(
-        Field(
-            **{**field, "shape": tuple(field["shape"]), "dtype": getattr(torch, field["dtype"])}
-        )
+        Field(**{**field, "shape": tuple(field["shape"]), "dtype": getattr(torch, field["dtype"])})
         for field in given["fields"]
     )
     return Layout(fields, int(given["stride"]))

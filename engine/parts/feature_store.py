@@ -22,8 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.contract.feature_folder import MARKS, RECORDS, StoreError
+
 ALIGN = 64  # bytes: a cache line, and a multiple of every type's size
-RECORDS, MARKS = "records.bin", "marks.bin"
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,6 @@ class Layout:
         return part.contiguous().view(field.dtype).view(len(rows), *shape)
 
 
-class StoreError(Exception):
-    """Why nothing can be kept, for a person: no room, no permission."""
-
-
 class FeatureStore:
     """Records of `samples` samples, in memory, or in the folder `path`.
 
@@ -93,7 +90,11 @@ class FeatureStore:
     """
 
     def __init__(
-        self, samples: int, layout: Layout, path: Path | None = None, stamps: np.ndarray | None = None
+        self,
+        samples: int,
+        layout: Layout,
+        path: Path | None = None,
+        stamps: np.ndarray | None = None,
     ) -> None:
         self.layout, self.path = layout, path
         self.bytes = samples * layout.stride
@@ -179,7 +180,7 @@ def _room(path: Path, size: int) -> int:
 
 
 def _write(file: int, row: Tensor, place: int) -> None:
-    data = memoryview(row.numpy())
+    data = memoryview(row.numpy())  # type: ignore[arg-type]
     while data:
         written = os.pwrite(file, data, place)
         data, place = data[written:], place + written
@@ -187,4 +188,4 @@ def _write(file: int, row: Tensor, place: int) -> None:
 
 def _checksum(row: Tensor) -> int:
     """Never 0, which marks that there is nothing."""
-    return zlib.crc32(row.numpy()) or 1
+    return zlib.crc32(row.numpy()) or 1  # type: ignore[arg-type]

@@ -58,18 +58,29 @@ def split_frozen(model: nn.Module) -> FrozenSplit:
 
     Raises UnsplitError where it can't be told, or where nothing but the input itself is fixed.
     """
+    before = set(vars(model))
     try:
         tracer = NodePathTracer()
         graph = tracer.trace(model)
+        return _split(model, graph, tracer.node_to_qualname, set(vars(model)) - before)
+    except UnsplitError:
+        raise
     except Exception as error:  # whatever a model does that can't be written down
         raise UnsplitError(f"torch.fx can't trace the model: {error}") from error
-    fixed = _fixed(graph, model)
+    finally:
+        for name in set(vars(model)) - before:  # constants, which the two halves have taken over
+            delattr(model, name)
+
+
+def _split(
+    model: nn.Module, graph: Graph, names: Mapping[Node, str], constants: set[str]
+) -> FrozenSplit:
+    fixed = _fixed(graph, model, constants)
     border = _border(graph, fixed)
     if not border.tensors or all(node.op == "placeholder" for node in border.tensors):
         raise UnsplitError("what comes first trains")
     prefix = _prefix(graph, border)
     tail = _tail(graph, fixed, border)
-    names = tracer.node_to_qualname
     last = [names.get(node, node.name) for node in border.tensors]
     return FrozenSplit(
         GraphModule(model, prefix, "Prefix"),
@@ -89,10 +100,13 @@ class _Border:
     again: set[Node]
 
 
-def _fixed(graph: Graph, model: nn.Module) -> set[Node]:
+def _fixed(graph: Graph, model: nn.Module, constants: set[str]) -> set[Node]:
+    """`constants`: what the tracer put onto the model, of tensors that no input is in."""
     fixed: set[Node] = set()
     for node in graph.nodes:
-        if node.op != "output" and fixed.issuperset(node.all_input_nodes) and _is_still(node, model):
+        if node.op == "output" or not fixed.issuperset(node.all_input_nodes):
+            continue
+        if (node.op == "get_attr" and node.target in constants) or _is_still(node, model):
             fixed.add(node)
     return fixed
 
@@ -145,7 +159,9 @@ def _border(graph: Graph, fixed: set[Node]) -> _Border:
     for node in graph.nodes:
         if node.op == "placeholder" or needs_input.intersection(node.all_input_nodes):
             needs_input.add(node)
-    wanted = [node for node in graph.nodes if node in fixed and any(u not in fixed for u in node.users)]
+    wanted = [
+        node for node in graph.nodes if node in fixed and any(u not in fixed for u in node.users)
+    ]
     tensors: list[Node] = []
     shapes: list[Node] = []
     again: set[Node] = set()

@@ -56,9 +56,7 @@ class Split:
             batches = (raised(self.samples[key]) for key in keys)
         return (_pinned(batch) for batch in batches) if self._pin else batches
 
-    def _around(
-        self, kept: Kept, epoch: int, order: Tensor, batch_size: int
-    ) -> Iterator[Batch]:
+    def _around(self, kept: Kept, epoch: int, order: Tensor, batch_size: int) -> Iterator[Batch]:
         parts = list(_parts(order, batch_size))
         held = [kept.holds(epoch, part) for part in parts]
         # Only the last part can be short, so the rest falls into the same batches again.
