@@ -81,7 +81,9 @@ class Parts:
         return self.prefix.train_batches(self.data, epoch, start)
 
     def val_batches(self) -> Iterator[Batch]:
-        return self.data.val_batches() if self.prefix is None else self.prefix.val_batches(self.data)
+        return (
+            self.data.val_batches() if self.prefix is None else self.prefix.val_batches(self.data)
+        )
 
     def forward(self, batch: Batch) -> Any:
         """What the model gives of a training batch."""

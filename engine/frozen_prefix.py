@@ -148,6 +148,7 @@ class Side:
         numbers = self._numbers(self._epoch, torch.tensor(batch.indices))
         if self._store is None and not self._open(inputs, made, features):
             return
+        self.said = self.said or self._once()
         assert self._store is not None
         self._store.put(numbers.tolist(), features)
         if self._store.told is not None:
@@ -199,7 +200,11 @@ class Side:
         if taking > PAYS * computing:
             self._end(f"it would not pay: {told}")
         else:
-            self.said = f"{self._where()}: computed once, {self._store.bytes / 1e6:.3g} MB ({told})"
+            self.said = f"{self._once()} ({told})"
+
+    def _once(self) -> str:
+        assert self._store is not None
+        return f"{self._where()}: computed once, {self._store.bytes / 1e6:.3g} MB"
 
     def _where(self) -> str:
         return f"frozen up to {few(list(self._split.last), 3)}"

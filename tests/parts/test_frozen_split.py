@@ -90,7 +90,9 @@ def test_prefix_and_tail_are_the_model(name: str, which: str) -> None:
         torch.manual_seed(3)
         given = through(split, inputs)
 
-        assert [torch.equal(*pair) for pair in zip(expected, given, strict=True)] == [True] * len(given)
+        assert [torch.equal(*pair) for pair in zip(expected, given, strict=True)] == [True] * len(
+            given
+        )
         assert torch.equal(drawn, torch.rand(1)), "as many random numbers were drawn"
         assert all(part.isfinite().all() for part in given)
     assert set(vars(model)) == attributes, "nothing is left on the model"
