@@ -344,6 +344,20 @@ def layers(
 
 
 @app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Take all of it away.")] = False,
+    json: Json = False,
+) -> None:
+    """What frozen layers made of images, kept for later runs: train.cache."""
+    from engine.tables import clear_cache, print_cache
+
+    if clear:
+        clear_cache(json=json)
+    else:
+        print_cache(json=json)
+
+
+@app.command()
 def new(
     file: File,
     from_: Annotated[

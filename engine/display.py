@@ -22,6 +22,7 @@ from engine.contract.events import (
     AnyEvent,
     CheckpointSaved,
     LastWord,
+    PrefixKept,
     RequestDone,
     RunFailed,
     RunFinished,
@@ -122,6 +123,10 @@ class Screen:
                     f"epoch {event.epoch + 1}/{self.state.epochs}  from here on trains too:"
                     f" {', '.join(event.layers)}  ({event.trainable:,} parameters in all)"
                 )
+            case PrefixKept():
+                for split, said in (("train", event.train), ("val", event.val)):
+                    if said:
+                        self.console.print(Text(f"{split}: {said}", "dim"))
             case Warned():
                 told = f" {event.what}  {event.remedy}"
                 self.console.print(Text.assemble(("warning:", "yellow"), told))

@@ -12,6 +12,14 @@ from engine.contract.run_directory import RunDirectory
 from tests.training import Zygote, only_run, write_experiment
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What frozen layers gave is not taken from, or left to, whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PTRAIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     zygote = Zygote(tmp_path_factory.mktemp("zygote"))

@@ -114,6 +114,16 @@ class Unfrozen(Event, frozen=True, kw_only=True, tag="unfrozen"):
     trainable: int
 
 
+class PrefixKept(Event, frozen=True, kw_only=True, tag="prefix_kept"):
+    """What frozen layers give is computed once, or not, and why, in words; "" where there is no
+    such side. `step`: how many steps there were then."""
+
+    step: int
+    epoch: int
+    train: str
+    val: str
+
+
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """`path` is relative to the run directory, and complete when this is written."""
 
@@ -197,6 +207,7 @@ AnyEvent = (
     | Step
     | Validated
     | Unfrozen
+    | PrefixKept
     | CheckpointSaved
     | System
     | Warned
