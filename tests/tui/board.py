@@ -59,6 +59,7 @@ def board(
         launcher=launcher or FakeLauncher(),
         acting=acting,
         devices=lambda: [CPU, GPU],
+        opening=False,
     )
 
 

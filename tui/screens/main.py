@@ -19,9 +19,11 @@ from tui.acting import Acting, why_not
 from tui.device_watch import DeviceWatch
 from tui.launching import Launcher
 from tui.options import Options
+from tui.remembered import Remembered
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
 from tui.screens.edit import EditScreen
+from tui.screens.remembering import PANES, give_back, go_back, remembered_of
 from tui.screens.starting import resume, start
 from tui.summary import summary
 from tui.widgets.checkpoint_list import CheckpointList
@@ -36,7 +38,7 @@ LOOK_SECONDS = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
 SEARCH_SECONDS = 1.0  # between two looks for new runs and experiments: they are searched for
 DEVICE_SECONDS = 2.0
 READ_SECONDS = 0.03  # at one go; a key that is pressed meanwhile waits as long
-PANES = {"left": "1 Runs", "charts": "2 Charts", "right": "3 Run"}
+REMEMBER_SECONDS = 2.0
 
 
 class MainScreen(Screen[object]):
@@ -82,8 +84,10 @@ class MainScreen(Screen[object]):
         launcher: Launcher,
         acting: Acting,
         devices: Callable[[], list[Device]],
+        remembered: Remembered,
     ) -> None:
         super().__init__()
+        self.remembered, self.pane = remembered, "left"
         self.options, self.launcher, self.acting = options, launcher, acting
         self.devices = DeviceWatch(devices)
         self.runs = RunList(options.runs)
@@ -116,15 +120,25 @@ class MainScreen(Screen[object]):
         yield Footer(compact=True)  # 80 columns hold the keys that one looks for
 
     def on_mount(self) -> None:
-        self.action_pane("left")
+        self.action_pane(self.pane)
+        settings = self.remembered.settings
+        give_back(self, settings)
         if self.options.read_only:
             self.query_one(TopLine).say("read-only", "read-only")
         self.look()
         if not self.watched:
             self.query_one(ExperimentList).focus()
+        go_back(self, settings)
+        self.set_interval(REMEMBER_SECONDS, self.remember)
         self.set_interval(LOOK_SECONDS, self.look)
         self.devices.look()
         self.set_interval(DEVICE_SECONDS, self.devices.look)
+
+    def remember(self) -> None:
+        """For the next time. That it doesn't work is told once."""
+        self.remembered.keep(remembered_of(self) | {"theme": self.app.theme})
+        if trouble := self.remembered.news():
+            self.notify(trouble, severity="warning", markup=False)
 
     # What there is to see
 
@@ -198,6 +212,7 @@ class MainScreen(Screen[object]):
 
     def action_pane(self, name: str) -> None:
         """Show a pane where only one fits, and go to it."""
+        self.pane = name
         for pane in PANES:
             self.query_one(f"#{pane}").set_class(pane == name, "-shown")
         self.query_one("#tabs", Static).update(

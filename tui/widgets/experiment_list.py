@@ -39,6 +39,12 @@ class ExperimentList(OptionList):
         place, rows = self.highlighted, self._rows or []
         return rows[place][0] if place is not None and place < len(rows) else None
 
+    def choose(self, name: str) -> None:
+        """Put the cursor on an experiment, if it is there."""
+        names = [path.name for path, _ in self._rows or []]
+        if name in names:
+            self.highlighted = names.index(name)
+
     def on_mount(self) -> None:
         self.look()
 

@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from engine.contract.run_state import RunState
 from tui.chart_view import View
 from tui.picture import Content
+from tui.remembered import Settings, of_kind
 from tui.run_curves import X_AXES, CurveReader, Curves, XAxis, loss_content, lr_content
 from tui.run_list import WatchedRun
 from tui.widgets.chart import Chart
@@ -41,6 +42,24 @@ class RunCharts(Vertical):
         self._curves: Curves | None = None
         self._shown: tuple[object, ...] | None = None
         self._run: object = None
+
+    @property
+    def remembered(self) -> Settings:
+        """How the charts are set."""
+        logarithmic = [chart.id for chart in self.query(Chart) if chart.logarithmic]
+        weight = SMOOTHINGS[self.smoothing]
+        return {"smoothing": weight, "x_axis": self.x_axis, "logarithmic": logarithmic}
+
+    @remembered.setter
+    def remembered(self, settings: Settings) -> None:
+        if (weight := settings.get("smoothing")) in SMOOTHINGS:
+            self.smoothing = SMOOTHINGS.index(weight)
+        if (x_axis := settings.get("x_axis")) in X_AXES:
+            self.x_axis = x_axis
+        logarithmic = of_kind(settings, "logarithmic", list, [])
+        for chart in self.query(Chart):
+            chart.logarithmic = chart.id in logarithmic
+        self._lay()
 
     def compose(self) -> ComposeResult:
         yield self.loss
