@@ -22,6 +22,7 @@ from textual.screen import Screen
 from tui.glyphs import Ascii
 from tui.leaving import SIGNALS, Leaving, Unsaved
 from tui.options import Options, read_options
+from tui.pace import QUESTION, Pace, over_ssh
 from tui.remembered import Remembered
 from tui.screens.opening import Opening
 from tui.themes import DARK, THEMES, names
@@ -64,6 +65,7 @@ class Dashboard(App[None]):
         self.options, self._leaving, self._opening = options, leaving, opening
         self._given = (launcher, acting, devices)
         self.remembered = Remembered(options.state, options.folder)
+        self.pace = Pace(self._ask_terminal, remote=over_ssh())
         for theme in THEMES:
             self.register_theme(theme)
         wanted = options.theme or self.remembered.settings.get("theme")
@@ -79,7 +81,12 @@ class Dashboard(App[None]):
 
         launcher, acting, ask = self._given
         return MainScreen(
-            self.options, launcher or Engine(), acting or Acting(), ask or devices, self.remembered
+            self.options,
+            launcher or Engine(),
+            acting or Acting(),
+            ask or devices,
+            self.remembered,
+            self.pace,
         )
 
     def get_default_screen(self) -> Screen[object]:
@@ -94,9 +101,17 @@ class Dashboard(App[None]):
             for number in SIGNALS:
                 loop.add_signal_handler(number, self._leaving.leave, number, self.leave)
 
+    def _ask_terminal(self) -> None:
+        if self._driver is not None:
+            self._driver.write(QUESTION)
+
+    def on_terminal_supports_synchronized_output(self) -> None:
+        """Every terminal that answers at all says that it does, or that it could."""
+        self.pace.answered()
+
     def on_opening_painted(self) -> None:
         """Keys that are pressed meanwhile wait, and are the main screen's."""
-        self.switch_screen(self.main)
+        self.push_screen(self.main)
 
     def leave(self, code: int) -> None:
         """A signal ends it: nobody can be asked, and nothing is lost."""

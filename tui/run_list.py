@@ -25,14 +25,14 @@ class WatchedRun:
     complete: bool = False  # whether all that was there at the last look has been read
     _files: tuple[int, ...] = ()
 
-    def look(self, enough: Callable[[], bool] = lambda: False) -> None:
-        """Read what was added since the last look, until it is `enough`.
+    def look(self, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Read what was added since the last look, until it is `enough`; whether there was news.
 
         A run that is over and whose files have not changed costs two `stat`s.
         """
-        files = _stamp(self.run)
-        if self.complete and self.status.over and files == self._files:
-            return
+        files, before = _stamp(self.run), (self.looked, self.complete, self.status, self._files)
+        if self.settled and files == self._files:
+            return False
         try:
             self.complete = self._read(enough)
             self.status = status(self.run)
@@ -41,6 +41,12 @@ class WatchedRun:
             self.complete = True
             self.status = Status("lost", f"{name} can't be read: {error.strerror}")
         self.looked, self._files = True, files
+        return before != (self.looked, self.complete, self.status, self._files)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is over, and all of it has been read."""
+        return self.complete and self.status.over
 
     def _read(self, enough: Callable[[], bool]) -> bool:
         for events in self.follower.batches():  # about half a millisecond each
@@ -77,23 +83,33 @@ class RunList:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._watched: dict[Path, WatchedRun] = {}
+        self._searched = False  # and not yet looked at all since
+        self.version = 0  # another one whenever there is news
 
     def search(self) -> None:
-        """Find new runs and forget deleted ones."""
+        """Find new runs and forget deleted ones. The next look is at those that are over, too."""
+        before = list(self._watched)
         self._watched = {
             run.path: self._watched.get(run.path) or WatchedRun(run, Follower(run.events))
             for run in reversed(list_runs(self.root))
         }
+        self._searched = True
+        self.version += list(self._watched) != before
 
     def look(self, first: Path | None = None, seconds: float = float("inf")) -> list[WatchedRun]:
         """Read what the runs have written since, for at most about that long: a screen must answer
-        its keys while a million steps are read. `first` is the run that a person looks at."""
+        its keys while a million steps are read. `first` is the run that a person looks at. Other
+        runs that are over are looked at once after a search: for 500, that takes 10 ms."""
         end = time.monotonic() + seconds
         runs = list(self._watched.values())
         for watched in sorted(runs, key=lambda run: run.run.path != first):
-            watched.look(lambda: time.monotonic() > end)
+            if watched.settled and not self._searched and watched.run.path != first:
+                continue
+            self.version += watched.look(lambda: time.monotonic() > end)
             if time.monotonic() > end:
                 break
+        else:
+            self._searched = False
         return runs
 
     @property

@@ -46,5 +46,5 @@ def test_a_run_that_is_over_is_read_again_when_it_goes_on(tmp_path: Path) -> Non
     assert watched.status.state == "finished"
     other = running(tmp_path, "other")
     run.lock.write_bytes(other.lock.read_bytes())
-    runs.look()
+    runs.look(run.path)
     assert watched.status.state == "running"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from tui.acting import Acting, why_not
 from tui.device_watch import DeviceWatch
 from tui.launching import Launcher
 from tui.options import Options
+from tui.pace import Pace
 from tui.remembered import Remembered
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
@@ -34,7 +34,6 @@ from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
 from tui.widgets.words import Words
 
-LOOK_SECONDS = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
 SEARCH_SECONDS = 1.0  # between two looks for new runs and experiments: they are searched for
 DEVICE_SECONDS = 2.0
 READ_SECONDS = 0.03  # at one go; a key that is pressed meanwhile waits as long
@@ -85,9 +84,11 @@ class MainScreen(Screen[object]):
         acting: Acting,
         devices: Callable[[], list[Device]],
         remembered: Remembered,
+        pace: Pace,
     ) -> None:
         super().__init__()
-        self.remembered, self.pane = remembered, "left"
+        self.remembered, self.pace, self.pane = remembered, pace, "left"
+        self._shown = -1  # the version of the runs
         self.options, self.launcher, self.acting = options, launcher, acting
         self.devices = DeviceWatch(devices)
         self.runs = RunList(options.runs)
@@ -130,7 +131,7 @@ class MainScreen(Screen[object]):
             self.query_one(ExperimentList).focus()
         go_back(self, settings)
         self.set_interval(REMEMBER_SECONDS, self.remember)
-        self.set_interval(LOOK_SECONDS, self.look)
+        self._look_again()
         self.devices.look()
         self.set_interval(DEVICE_SECONDS, self.devices.look)
 
@@ -150,13 +151,25 @@ class MainScreen(Screen[object]):
             self._search()
         runs = self.runs.look(self.chosen, READ_SECONDS)
         self.watched = {watched.run.path: watched for watched in runs}
-        self.query_one(RunTable).show(runs)
+        if self.runs.version != self._shown:
+            self._shown = self.runs.version
+            self.query_one(RunTable).show(runs)
+            self.call_after_refresh(self.pace.changed)
         self.query_one(TopLine).show(self.devices.known)
         self._show_run()
         for answer in self.acting.answers(runs):
             self.notify(answer)
-        if self.runs.behind:
-            self.set_timer(READ_SECONDS, self.look)
+
+    def _look_again(self) -> None:
+        """In a while, and again and again."""
+        busy = any(not watched.status.over for watched in self.watched.values())
+        seconds = READ_SECONDS if self.runs.behind else self.pace.seconds(busy=busy)
+        self.set_timer(seconds, self._look_once)
+
+    def _look_once(self) -> None:
+        if not self.pace.waits:
+            self.look()
+        self._look_again()
 
     def _search(self) -> None:
         self.runs.search()

@@ -22,7 +22,7 @@ class _Line(Widget):
 
 
 class Opening(Screen[object]):
-    """Says when it has been painted, and is replaced then."""
+    """Says when it has been painted; then the main screen covers it for good."""
 
     class Painted(Message):
         """There is something to be seen."""
