@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ from engine.contract.follower import Follower
 from engine.contract.run_directory import RunDirectory
 from engine.contract.run_state import RunState, fold_all
 from engine.contract.runs import Status, list_runs, status
+
+# Between two searches where no folder has changed: a run's files may be written after its folder.
+SEARCH_SECONDS = 5.0
 
 
 @dataclass
@@ -77,6 +81,15 @@ def _stamp(run: RunDirectory) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def _folders(root: Path) -> tuple[int, ...]:
+    """Changes when a run is added or deleted: two or three `stat`s in place of 500."""
+    try:
+        found = [entry for entry in os.scandir(root) if entry.is_dir()]
+        return (root.stat().st_mtime_ns, *(entry.stat().st_mtime_ns for entry in found))
+    except OSError:
+        return ()
+
+
 class RunList:
     """All runs below a folder, the newest first."""
 
@@ -84,7 +97,16 @@ class RunList:
         self.root = root
         self._watched: dict[Path, WatchedRun] = {}
         self._searched = False  # and not yet looked at all since
+        self._searched_at = float("-inf")
+        self._folders: tuple[int, ...] = ()
         self.version = 0  # another one whenever there is news
+
+    def search_if_due(self) -> None:
+        """Search where a run has come or gone, as far as the folders tell, and now and then."""
+        now, stamp = time.monotonic(), _folders(self.root)
+        if stamp != self._folders or now - self._searched_at >= SEARCH_SECONDS:
+            self._folders, self._searched_at = stamp, now
+            self.search()
 
     def search(self) -> None:
         """Find new runs and forget deleted ones. The next look is at those that are over, too."""

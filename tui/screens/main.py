@@ -88,7 +88,7 @@ class MainScreen(Screen[object]):
     ) -> None:
         super().__init__()
         self.remembered, self.pace, self.pane = remembered, pace, "left"
-        self._shown = -1  # the version of the runs
+        self._shown = -1  # the runs' version
         self.options, self.launcher, self.acting = options, launcher, acting
         self.devices = DeviceWatch(devices)
         self.runs = RunList(options.runs)
@@ -148,7 +148,8 @@ class MainScreen(Screen[object]):
         now = time.monotonic()
         if search or now - self._searched >= SEARCH_SECONDS:
             self._searched = now
-            self._search()
+            (self.runs.search if search else self.runs.search_if_due)()
+            self.query_one(ExperimentList).look()
         runs = self.runs.look(self.chosen, READ_SECONDS)
         self.watched = {watched.run.path: watched for watched in runs}
         if self.runs.version != self._shown:
@@ -170,10 +171,6 @@ class MainScreen(Screen[object]):
         if not self.pace.waits:
             self.look()
         self._look_again()
-
-    def _search(self) -> None:
-        self.runs.search()
-        self.query_one(ExperimentList).look()
 
     def _show_run(self) -> None:
         watched = self._chosen_run()
