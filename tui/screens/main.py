@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from textual import on, work
@@ -22,7 +24,6 @@ from tui.pace import Pace
 from tui.remembered import Remembered
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
-from tui.screens.edit import EditScreen
 from tui.screens.remembering import PANES, give_back, go_back, remembered_of
 from tui.screens.starting import resume, start
 from tui.summary import summary
@@ -132,6 +133,9 @@ class MainScreen(Screen[object]):
         go_back(self, settings)
         self.set_interval(REMEMBER_SECONDS, self.remember)
         self._look_again()
+        self.call_after_refresh(
+            threading.Thread(target=import_module, args=("tui.screens.edit",), daemon=True).start
+        )
         self.devices.look()
         self.set_interval(DEVICE_SECONDS, self.devices.look)
 
@@ -257,6 +261,8 @@ class MainScreen(Screen[object]):
         if self.options.read_only or self.experiment is None:
             self._no_experiment("edit")
             return
+        from tui.screens.edit import EditScreen  # `on_mount` has it imported behind the paint
+
         self.app.push_screen(EditScreen(self.experiment), lambda _saved: self.look(search=True))
 
     @work
