@@ -1,11 +1,12 @@
 """What the dashboard costs: opening a run of a million steps, and drawing its charts.
 
-    uv run python benchmarks/dashboard.py [--steps N] [--repeats N]
+    uv run python benchmarks/dashboard.py [--steps N] [--repeats N] [--seconds S]
 
 Each repetition of `open` is a process of its own, because memory is a process's highest mark: it
 imports the dashboard's widgets, reads events.jsonl (two groups, an epoch every thousandth of the
 steps) and draws both charts at 160x45. `base` is that process without a run. A redraw is the loss
-chart from its content, as a key that zooms makes it. No torch anywhere.
+chart from its content, as a key that zooms makes it. No torch anywhere,
+but in the trainings of dashboard_live.py, whose rows follow.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import dashboard_live
 import msgspec
 
 from engine.contract.events import Parameters, RunStarted, Step, System, Validated, encode
@@ -165,9 +167,11 @@ def _timed(way: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    """Its rows, then those of dashboard_live.py."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each of the live rows")
     parser.add_argument("--open", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.open is not None:
@@ -196,6 +200,7 @@ def main() -> None:
             print(f"{name:34}{statistics.median(run[key] for run in runs):10.1f} MiB")
         for name, times in redraws(path, options.repeats).items():
             print(f"{name:34}{statistics.median(times):10.1f} ms")
+    dashboard_live.report(options.repeats, options.seconds)
 
 
 if __name__ == "__main__":

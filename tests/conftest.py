@@ -13,9 +13,11 @@ from tests.training import Zygote, only_run, write_experiment
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What frozen layers gave is not taken from, or left to, whoever runs the tests."""
+def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the dashboard remembers and what frozen layers gave are the user's: tests, and the
+    processes that they start, have places of their own for it."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("PTRAIN_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -74,6 +74,7 @@ def board(
         launcher=launcher or FakeLauncher(),
         acting=acting,
         devices=lambda: [CPU, GPU],
+        opening=False,
     )
 
 

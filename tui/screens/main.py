@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from textual import on, work
@@ -21,15 +22,17 @@ from tui.acting import Acting, why_not
 from tui.device_watch import DeviceWatch
 from tui.launching import Launcher
 from tui.options import Options
+from tui.pace import Pace
 from tui.queue_watch import QueueWatch
+from tui.remembered import Remembered
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
 from tui.screens.charting import serve
 from tui.screens.checkpoint import copy_path, show_checkpoint
-from tui.screens.edit import EditScreen
 from tui.screens.edited import show_edited
 from tui.screens.new_experiment import new_experiment
 from tui.screens.queue import QueueDialog
+from tui.screens.remembering import PANES, give_back, go_back, remembered_of
 from tui.screens.starting import resume, start, warm_up
 from tui.widgets.checkpoint_list import CheckpointList
 from tui.widgets.difference_table import DifferenceTable
@@ -43,11 +46,10 @@ from tui.widgets.run_summary import RunSummary
 from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
 
-LOOK_SECONDS = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
 SEARCH_SECONDS = 1.0  # between two looks for new runs and experiments: they are searched for
 DEVICE_SECONDS = 2.0
 READ_SECONDS = 0.03  # at one go; a key that is pressed meanwhile waits as long
-PANES = {"left": "1 Runs", "charts": "2 Charts", "right": "3 Run"}
+REMEMBER_SECONDS = 2.0
 
 
 class MainScreen(Screen[object]):
@@ -94,8 +96,12 @@ class MainScreen(Screen[object]):
         launcher: Launcher,
         acting: Acting,
         devices: Callable[[], list[Device]],
+        remembered: Remembered,
+        pace: Pace,
     ) -> None:
         super().__init__()
+        self.remembered, self.pace, self.pane = remembered, pace, "left"
+        self._shown = -1  # the runs' version
         self.options, self.launcher, self.acting = options, launcher, acting
         self.devices = DeviceWatch(devices)
         self.runs = RunList(options.runs)
@@ -129,7 +135,9 @@ class MainScreen(Screen[object]):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        self.action_pane("left")
+        self.action_pane(self.pane)
+        settings = self.remembered.settings
+        give_back(self, settings)
         if self.options.read_only:
             self.query_one(TopLine).say("read-only", "read-only")
         else:
@@ -137,9 +145,20 @@ class MainScreen(Screen[object]):
         self.look()
         if not self.watched:
             self.query_one(ExperimentList).focus()
-        self.set_interval(LOOK_SECONDS, self.look)
+        go_back(self, settings)
+        self.set_interval(REMEMBER_SECONDS, self.remember)
+        self._look_again()
+        self.call_after_refresh(
+            threading.Thread(target=import_module, args=("tui.screens.edit",), daemon=True).start
+        )
         self.devices.look()
         self.set_interval(DEVICE_SECONDS, self.devices.look)
+
+    def remember(self) -> None:
+        """For the next time. That it doesn't work is told once."""
+        self.remembered.keep(remembered_of(self) | {"theme": self.app.theme})
+        if trouble := self.remembered.news():
+            self.notify(trouble, severity="warning", markup=False)
 
     # What there is to see
 
@@ -148,22 +167,31 @@ class MainScreen(Screen[object]):
         now = time.monotonic()
         if search or now - self._searched >= SEARCH_SECONDS:
             self._searched = now
-            self._search()
+            (self.runs.search if search else self.runs.search_if_due)()
+            self.query_one(ExperimentList).look()
+            for words in self.queue_watch.look():
+                self.notify(words, severity="error", timeout=20, markup=False)
         runs = self.runs.look(self.chosen, READ_SECONDS)
         self.watched = {watched.run.path: watched for watched in runs}
-        self.query_one(RunPane).show(runs)
+        if self.runs.version != self._shown:
+            self._shown = self.runs.version
+            self.query_one(RunPane).show(runs)
+            self.call_after_refresh(self.pace.changed)
         self.query_one(TopLine).show(self.devices.known)
         self._show_run()
         for answer in self.acting.answers(runs):
             self.notify(answer)
-        if self.runs.behind:
-            self.set_timer(READ_SECONDS, self.look)
 
-    def _search(self) -> None:
-        self.runs.search()
-        self.query_one(ExperimentList).look()
-        for words in self.queue_watch.look():
-            self.notify(words, severity="error", timeout=20, markup=False)
+    def _look_again(self) -> None:
+        """In a while, and again and again."""
+        busy = any(not watched.status.over for watched in self.watched.values())
+        seconds = READ_SECONDS if self.runs.behind else self.pace.seconds(busy=busy)
+        self.set_timer(seconds, self._look_once)
+
+    def _look_once(self) -> None:
+        if not self.pace.waits:
+            self.look()
+        self._look_again()
 
     def _show_run(self) -> None:
         watched = self._chosen_run()
@@ -247,6 +275,7 @@ class MainScreen(Screen[object]):
 
     def action_pane(self, name: str) -> None:
         """Show a pane where only one fits, and go to it."""
+        self.pane = name
         for pane in PANES:
             self.query_one(f"#{pane}").set_class(pane == name, "-shown")
         self.query_one("#tabs", Static).update(
@@ -281,6 +310,8 @@ class MainScreen(Screen[object]):
         if self.options.read_only or self.experiment is None:
             self._no_experiment("edit")
             return
+        from tui.screens.edit import EditScreen  # `on_mount` has it imported behind the paint
+
         screen = EditScreen(self.experiment, self.launcher)
         self.app.push_screen(screen, lambda _saved: self.look(search=True))
 

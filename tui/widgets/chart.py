@@ -14,7 +14,9 @@ from textual.widget import Widget
 
 from tui.chart_view import View, chosen, cursor_at, cursor_moved, dragged, panned, zoomed
 from tui.content import Content
+from tui.glyphs import is_ascii
 from tui.picture import draw, x_at
+from tui.themes import on_light
 
 ZOOM = 0.5  # the window's width after one step in, of the width before
 PAN = 0.25  # of the window
@@ -76,15 +78,18 @@ class Chart(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         size = self.size
-        shown = (self.content, self.view, self.logarithmic, size, self.rich_style)
+        light = not self.app.current_theme.dark
+        shown = (self.content, self.view, self.logarithmic, size, self.rich_style, light)
         if shown != self._drawn:
-            self._strips, self._drawn = self._draw(size), shown
+            self._strips, self._drawn = self._draw(size, light), shown
         return self._strips[y] if y < len(self._strips) else Strip.blank(size.width)
 
-    def _draw(self, size: Size) -> list[Strip]:
+    def _draw(self, size: Size, light: bool) -> list[Strip]:
+        ascii = self.ascii or is_ascii(self)
         rows = draw(
-            self.content, self.view, size.width, size.height, log=self.logarithmic, ascii=self.ascii
+            self.content, self.view, size.width, size.height, log=self.logarithmic, ascii=ascii
         )
+        rows = [on_light(row) for row in rows] if light else rows
         console, style = self.app.console, self.rich_style
         return [
             Strip(row.render(console), size.width).apply_style(style).simplify() for row in rows
