@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,8 +19,9 @@ from engine.contract.experiment import Experiment
 from engine.contract.model import never_unfrozen
 from engine.contract.problems import InputError, Problem
 from engine.contract.tasks import COLUMN_METRICS
+from engine.frozen_prefix import FrozenPrefix, exactness_problem
 from engine.parts.backbones import Built, aux_weight, build_model
-from engine.parts.batches import Data, build_data
+from engine.parts.batches import Batch, Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
 from engine.parts.freezing import Freezing
 from engine.parts.loss_build import (
@@ -61,6 +62,7 @@ class Parts:
     scaler: torch.amp.GradScaler
     warnings: list[Problem]
     trained: list[nn.Parameter]  # at any time: what the optimizer knows
+    prefix: FrozenPrefix | None = None  # of this epoch's freezing, once training has begun
 
     @cached_property
     def needs_closure(self) -> bool:
@@ -71,6 +73,33 @@ class Parts:
     def probabilities(self) -> bool:
         """Whether metrics may look at more than the highest class."""
         return bool(self.experiment.metric)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """The batches of an epoch, from batch `start` on."""
+        if self.prefix is None:
+            return self.data.train_batches(epoch, start)
+        return self.prefix.train_batches(self.data, epoch, start)
+
+    def val_batches(self) -> Iterator[Batch]:
+        return (
+            self.data.val_batches() if self.prefix is None else self.prefix.val_batches(self.data)
+        )
+
+    def forward(self, batch: Batch) -> Any:
+        """What the model gives of a training batch."""
+        if self.prefix is not None and self.prefix.train is not None:
+            return self.prefix.train.forward(batch, again=self.needs_closure)
+        inputs = batch.inputs.to(self.device, non_blocking=True)
+        with self.autocast:
+            return self.model(inputs)
+
+    def forward_val(self, batch: Batch) -> Any:
+        """What the model gives of a validation batch; it has to be in evaluation mode."""
+        if self.prefix is not None and self.prefix.val is not None:
+            return self.prefix.val.forward(batch)
+        inputs = batch.inputs.to(self.device, non_blocking=True)
+        with self.autocast:
+            return self.model(inputs)
 
     @property
     def monitor(self) -> str:
@@ -147,6 +176,9 @@ def assemble(
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
     schedule = Schedule.of(experiment, group_rates(optimizer), per_epoch, folder)
     schedule.apply(optimizer)
+    freezing = stages.enter(0)
+    if problem := exactness_problem(experiment, model, freezing, data):
+        raise InputError(problem)
     return Parts(
         experiment=experiment,
         folder=folder,
@@ -154,7 +186,7 @@ def assemble(
         data=data,
         model=model,
         built=built,
-        freezing=stages.enter(0),
+        freezing=freezing,
         stages=stages,
         criterion=criterion.to(device),
         optimizer=optimizer,

@@ -17,14 +17,31 @@ from engine.run import build_located
 def check(file: ExperimentFile, *, refetch: bool = False) -> list[Problem]:
     """Every error and warning. Trains nothing."""
     try:
+        parts = checked(file, refetch=refetch)
+    except InputError as error:
+        return list(error.problems)
+    parts.data.close()
+    return parts.warnings
+
+
+def checked(file: ExperimentFile, *, refetch: bool = False) -> Parts:
+    """What can be trained, with the batch that training then begins with. Warnings are the parts';
+    raises InputError with everything found where there is an error."""
+    try:
         parts = build_located(file, refetch=refetch)
     except InputError as error:
         more = file.locate(_chain_alone(file))
-        return [*error.problems, *(problem for problem in more if problem not in error.problems)]
+        others = (problem for problem in more if problem not in error.problems)
+        raise InputError(*error.problems, *others) from None
     try:
-        return [*file.locate(check_parts(parts)), *parts.warnings]
-    finally:
+        found = file.locate(check_parts(parts))
+        if any(problem.severity == "error" for problem in found):
+            raise InputError(*found, *parts.warnings)
+    except BaseException:
         parts.data.close()
+        raise
+    parts.warnings = [*found, *parts.warnings]
+    return parts
 
 
 def check_parts(parts: Parts) -> list[Problem]:

@@ -133,6 +133,13 @@ def remove(path: Path) -> None:
     _hash_file(path).unlink(missing_ok=True)
 
 
+def moved(path: Path, folder: Path) -> None:
+    """To another folder of the same file system, its sha256 with it."""
+    if _hash_file(path).exists():
+        _hash_file(path).rename(folder / _hash_file(path).name)
+    path.rename(folder / path.name)
+
+
 def load(path: Path) -> dict[str, Any]:
     """A checkpoint's content, on the CPU. Nothing in it is run."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -168,7 +175,7 @@ def newest_intact(run: RunDirectory) -> Found | None:
         Problem(
             f"every checkpoint of {run.id} is damaged ({names}): their sha256 is another",
             "RUN",
-            f"start it again: ptrain run {run.source}",
+            f"start it again: ptrain run {run.experiment}",
         )
     )
 

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +23,9 @@ from engine.contract.problems import (
     Problem,
     PtrainError,
 )
+
+if TYPE_CHECKING:
+    from engine.launch import Begin
 
 app = typer.Typer(
     name="ptrain",
@@ -57,6 +60,10 @@ Detach = Annotated[
 Refetch = Annotated[
     bool, typer.Option("--refetch", help="Download the weights again if their file is damaged.")
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="CHECKPOINT", help="best, epoch-0007, …; default: the last."),
+]
 Stdin = Annotated[
     bool,
     typer.Option("--stdin", help="Read standard input in the place of FILE, as if it stood there."),
@@ -66,11 +73,13 @@ Hidden = Annotated[Path | None, typer.Option("--into", hidden=True)]
 
 @app.command()
 def run(
+    context: typer.Context,
     file: File,
     device: Device = None,
     set_: Set = [],  # noqa: B006 -- typer reads the default, nothing changes it
     runs: Runs = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with this run.")] = None,
+    from_: From = None,
     detach: Detach = False,
     refetch: Refetch = False,
     json: Json = False,
@@ -81,17 +90,21 @@ def run(
     from engine.commands import Launch, find, train_file
 
     overrides = [*set_, *([f"train.device={device}"] if device else [])]
-    launch = Launch(runs, detach, json, debug, into, refetch)
+    if from_ and not resume:
+        raise InputError(Problem("which run's?", "--from", "give --resume RUN too"))
+    launch = Launch(runs, detach, json, debug, into, refetch, from_, begin=context.obj)
     earlier = find(resume, runs) if resume else None
     raise typer.Exit(train_file(file.absolute(), overrides, earlier, launch))
 
 
 @app.command()
 def resume(
+    context: typer.Context,
     run: Run,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Train to this many epochs in all.")
     ] = None,
+    from_: From = None,
     device: Device = None,
     runs: Runs = None,
     detach: Detach = False,
@@ -99,12 +112,12 @@ def resume(
     debug: Debug = False,
     into: Hidden = None,
 ) -> None:
-    """Go on exactly where a run was."""
+    """Go on exactly where a run was, or where a chosen checkpoint is."""
     from engine.commands import Launch, find, train_file
 
     overrides = [f"train.epochs={epochs}"] if epochs else []
     overrides += [f"train.device={device}"] if device else []
-    launch = Launch(runs=runs, detach=detach, json=json, debug=debug, into=into)
+    launch = Launch(runs, detach, json, debug, into, checkpoint=from_, begin=context.obj)
     earlier = find(run, runs)
     raise typer.Exit(train_file(earlier.experiment, overrides, earlier, launch))
 
@@ -133,14 +146,20 @@ def lr(
     metric: Annotated[
         str | None, typer.Option(metavar='"1.0,0.9,…"', help="What a plateau sees, an epoch each.")
     ] = None,
+    most_points: Annotated[
+        int | None,
+        typer.Option(min=2, help="With --json: only about so many, those that draw the curve."),
+    ] = None,
     stdin: Stdin = False,
     json: Json = False,
 ) -> None:
     """The planned learning rate of every group for every step."""
     from engine.lr import lr_of_file
 
-    code = lr_of_file(file, set_, steps_per_epoch, metric, given(stdin), json=json)
-    raise typer.Exit(code)
+    text = given(stdin)
+    raise typer.Exit(
+        lr_of_file(file, set_, steps_per_epoch, metric, text, json=json, most_points=most_points)
+    )
 
 
 @app.command()
@@ -191,6 +210,22 @@ def show(run: Run, runs: Runs = None, json: Json = False) -> None:
 
 
 @app.command()
+def compare(
+    run: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN …", help="Two or more, each as in `show`.")
+    ],
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Runs beside each other: how they went, and what differs in their experiments."""
+    from engine.compare import compare_runs
+    from engine.contract.run_directory import runs_root
+    from engine.contract.runs import find_run
+
+    compare_runs([find_run(reference, runs_root(runs)) for reference in run], json=json)
+
+
+@app.command()
 def hardest(
     run: Run,
     epoch: Annotated[
@@ -207,6 +242,68 @@ def hardest(
     from engine.hardest import print_hardest
 
     print_hardest(find(run, runs), epoch, most, json=json)
+
+
+queue_app = typer.Typer(
+    help="What waits for its device: list, add, remove, run.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(queue_app, name="queue")
+
+
+@queue_app.callback(invoke_without_command=True)
+def queue(context: typer.Context, runs: Runs = None, json: Json = False) -> None:
+    """The experiments that wait for their device, the next one first."""
+    if context.invoked_subcommand is None:
+        from engine.queue import print_queue
+
+        print_queue(runs, json=json)
+
+
+@queue_app.command("add")
+def queue_add(
+    file: File,
+    device: Device = None,
+    set_: Set = [],  # noqa: B006
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Queue an experiment as it is now; it starts when its device is free."""
+    from engine.queue import add
+
+    add(file, [*set_, *([f"train.device={device}"] if device else [])], runs, json=json)
+
+
+@queue_app.command("remove")
+def queue_remove(
+    place: Annotated[int, typer.Argument(metavar="N", help="Its place in the list, from 1.")],
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Take an experiment out of the queue."""
+    from engine.queue import remove
+
+    remove(place, runs, json=json)
+
+
+@queue_app.command("run")
+def queue_run(
+    detach: Annotated[bool, typer.Option("--detach", help="In a session of its own.")] = False,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Start what waits, until nothing does; `add` has it done by itself."""
+    from engine.contract.queue import Queue
+    from engine.contract.run_directory import runs_root
+    from engine.queue import move_on, move_on_detached
+
+    found = Queue(runs_root(runs))
+    if detach:
+        move_on_detached(found)
+    elif not move_on(found):
+        print_line({"queue": "another process moves it on already"}, json=json)
 
 
 @app.command()
@@ -244,6 +341,20 @@ def layers(
     from engine.layers import print_layers
 
     print_layers(named, set_, depth, given(stdin), json=json)
+
+
+@app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Take all of it away.")] = False,
+    json: Json = False,
+) -> None:
+    """What frozen layers made of images, kept for later runs: train.cache."""
+    from engine.tables import clear_cache, print_cache
+
+    if clear:
+        clear_cache(json=json)
+    else:
+        print_cache(json=json)
 
 
 @app.command()
@@ -285,10 +396,15 @@ def print_line(values: dict[str, Any], *, json: bool) -> None:
 
 
 def main() -> None:
-    """The console script. Every error that is a person's to mend is told without a traceback."""
-    arguments = sys.argv[1:]
+    """The console script."""
+    sys.exit(command(sys.argv[1:]))
+
+
+def command(arguments: list[str], begin: Begin | None = None) -> int:
+    """Run one; gives its exit code. Every error that is a person's to mend is told without a
+    traceback. `begin`: how an engine is started that is to be detached."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False, obj=begin)
     except PtrainError as error:
         if "--debug" in arguments:
             raise
@@ -303,7 +419,7 @@ def main() -> None:
         code = EXIT_INTERRUPTED
     except Exception as error:
         code = _usage(error)
-    sys.exit(code or 0)
+    return code or 0
 
 
 def _tell(error: PtrainError, *, json: bool) -> int:

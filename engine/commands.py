@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine.console import captured
-from engine.contract.problems import EXIT_FAILED, EXIT_FINISHED, InputError, RunError
+from engine.contract.problems import EXIT_FAILED, EXIT_FINISHED, InputError, Problem, RunError
 from engine.contract.run_directory import RunDirectory, create, runs_root
 from engine.contract.runs import find_run, last_word, status
-from engine.contract.toml_file import ExperimentFile, read, resolved_text
+from engine.contract.toml_file import ExperimentFile, contents, read, read_bytes, resolved_text
 from engine.display import Display, JsonLines, Screen, ending, follow, watching
-from engine.launch import detach, end_now, stop
+from engine.launch import Begin, detach, end_now, spawn, stop, tell
 from engine.printing import print_problems
 
 if TYPE_CHECKING:
-    from engine.build import Parts
     from engine.control import Control
 
 
 @dataclass(frozen=True)
 class Launch:
     """How an engine is started. `into`: the directory that a detaching parent has made; `refetch`:
-    damaged weights are downloaded again."""
+    damaged weights are downloaded again; `checkpoint`: what to go on from, not the last; `begin`:
+    how one that is to be detached is started."""
 
     runs: Path | None
     detach: bool
@@ -37,6 +37,8 @@ class Launch:
     debug: bool
     into: Path | None
     refetch: bool = False
+    checkpoint: str | None = None
+    begin: Begin | None = None
 
 
 def find(reference: str, runs: Path | None) -> RunDirectory:
@@ -47,7 +49,7 @@ def train_file(
     path: Path, overrides: list[str], earlier: RunDirectory | None, launch: Launch
 ) -> int:
     """Train, or go on with `earlier`; in this process, or in one of its own. The exit code."""
-    file = read(path, overrides)
+    file = _read(path, overrides, earlier, launch)
     if earlier is not None and launch.into is None:  # before seconds of importing torch
         earlier.refuse_if_held()
     if launch.detach:
@@ -63,21 +65,50 @@ def train_file(
     return _engine(file, earlier, launch)
 
 
+def _read(
+    path: Path, overrides: list[str], earlier: RunDirectory | None, launch: Launch
+) -> ExperimentFile:
+    """A detached engine trains what its run directory says, even if the file was edited since."""
+    if launch.into is not None and earlier is None:
+        return read_bytes(path, contents(RunDirectory(launch.into).source), overrides)
+    return read(path, overrides)
+
+
 def _detached(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:
+    run, pid, warnings = start_detached(file, earlier, launch)
+    if launch.json:
+        told = [problem.as_json() for problem in warnings]
+        begun = {"run": run.id, "path": str(run.path), "pid": pid, "problems": told}
+        print(json_module.dumps(begun))
+    else:
+        print_problems(warnings, json=False)
+        print(run.id)
+        print(f"`ptrain follow {run.id}` shows it; it is in {run.path}", file=sys.stderr)
+    return EXIT_FINISHED
+
+
+def start_detached(
+    file: ExperimentFile,
+    earlier: RunDirectory | None,
+    launch: Launch,
+    created: Callable[[RunDirectory], None] = lambda run: None,
+) -> tuple[RunDirectory, int, list[Problem]]:
+    """The run, its engine's process id once it trains, and what it warns of. `created` is told of
+    its directory.
+
+    Raises InputError or RunError with the engine's own words, and leaves no new directory then.
+    """
     run = earlier or _create(file, launch)
+    created(run)
     arguments = ["run", str(file.path), "--into", str(run.path)]
     for override in file.overrides:
         arguments += ["--set", override]
     arguments += ["--refetch"] if launch.refetch else []
     if earlier is not None:
         arguments += ["--resume", str(earlier.path)]
-    pid = detach(run, arguments, new=earlier is None)
-    if launch.json:
-        print(json_module.dumps({"run": run.id, "path": str(run.path), "pid": pid}))
-    else:
-        print(run.id)
-        print(f"`ptrain follow {run.id}` shows it; it is in {run.path}", file=sys.stderr)
-    return EXIT_FINISHED
+    if launch.checkpoint is not None:
+        arguments += ["--from", launch.checkpoint]
+    return run, *detach(run, arguments, launch.begin or spawn, new=earlier is None)
 
 
 def _create(file: ExperimentFile, launch: Launch) -> RunDirectory:
@@ -87,38 +118,32 @@ def _create(file: ExperimentFile, launch: Launch) -> RunDirectory:
 
 def _engine(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) -> int:
     """The engine itself, in this process."""
-    return _begin(file, launch) if earlier is None else _go_on(earlier, file, launch)
+    try:
+        return _begin(file, launch) if earlier is None else _go_on(earlier, file, launch)
+    except InputError as error:
+        if launch.into:
+            tell(RunDirectory(launch.into), error.problems)
+        raise
 
 
 def _begin(file: ExperimentFile, launch: Launch) -> int:
     """Built before there is a directory: a run that can't begin leaves none behind."""
     from engine import run as engine
+    from engine.check import checked
     from engine.control import Control
 
-    parts = _checked(engine.build_located(file, refetch=launch.refetch), file)
+    parts = checked(file, refetch=launch.refetch)
     try:
         run = RunDirectory(launch.into) if launch.into else _create(file, launch)
     except InputError:
         parts.data.close()
         raise
+    if launch.into:
+        tell(run, parts.warnings)
     control = Control(run)
-    return _shown(run, control, launch, lambda: engine.start(run, parts, control), resumed=False)
-
-
-def _checked(parts: Parts, file: ExperimentFile) -> Parts:
-    """As `ptrain check`, with the batch that training then begins with. Warnings become the run's;
-    raises InputError with everything found where there is an error."""
-    from engine.check import check_parts
-
-    try:
-        found = file.locate(check_parts(parts))
-        if any(problem.severity == "error" for problem in found):
-            raise InputError(*found, *parts.warnings)
-    except BaseException:
-        parts.data.close()
-        raise
-    parts.warnings += found
-    return parts
+    return _shown(
+        run, control, launch, lambda: engine.start(run, parts, control, file.path), resumed=False
+    )
 
 
 def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:
@@ -128,7 +153,10 @@ def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:
     control.skip_earlier()
     from engine import run as engine  # seconds, in which this engine may be asked something
 
-    return _shown(run, control, launch, lambda: engine.resume(run, file, control), resumed=True)
+    def go_on() -> int:
+        return engine.resume(run, file, control, launch.checkpoint)
+
+    return _shown(run, control, launch, go_on, resumed=True)
 
 
 def _shown(

@@ -22,6 +22,7 @@ from engine.contract.events import (
     AnyEvent,
     CheckpointSaved,
     LastWord,
+    PrefixKept,
     RequestDone,
     RunFailed,
     RunFinished,
@@ -122,6 +123,10 @@ class Screen:
                     f"epoch {event.epoch + 1}/{self.state.epochs}  from here on trains too:"
                     f" {', '.join(event.layers)}  ({event.trainable:,} parameters in all)"
                 )
+            case PrefixKept():
+                for split, said in (("train", event.train), ("val", event.val)):
+                    if said:
+                        self.console.print(Text(f"{split}: {said}", "dim"))
             case Warned():
                 told = f" {event.what}  {event.remedy}"
                 self.console.print(Text.assemble(("warning:", "yellow"), told))
@@ -248,7 +253,7 @@ def _numbers(state: RunState) -> str:
     if step is None:
         return ""
     loss = "nan" if step.loss is None else f"{step.loss:.4f}"
-    rates = " ".join(f"{lr:.3g}" for lr in step.lr[:4])
+    rates = " ".join("nan" if lr is None else f"{lr:.3g}" for lr in step.lr[:4])
     left = time_left(state)
     return (
         f"loss {loss}  lr {rates}  {step.samples_per_second:.0f} samples/s"

@@ -31,16 +31,14 @@ def evaluate(
     totals = torch.zeros(len(criterion.terms), dtype=wide, device=parts.device)
     counts = [0.0] * len(criterion.terms)
     with torch.inference_mode():
-        for batch in parts.data.val_batches():
+        for batch in parts.val_batches():
             if interrupted():
                 return None
             check_readable(parts, batch, "val")
             if len(batch.targets) == 0:
                 continue
-            inputs = batch.inputs.to(parts.device, non_blocking=True)
             targets = batch.targets.to(parts.device, non_blocking=True)
-            with parts.autocast:
-                output, _ = main_and_auxiliary(parts.model(inputs))
+            output, _ = main_and_auxiliary(parts.forward_val(batch))
             output = output.float()
             totals += criterion.totals(output, targets)
             predictions = criterion.predictions(output, probabilities=parts.probabilities)

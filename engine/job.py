@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from engine.build import Parts
 from engine.checkpoint import Keeper, Progress
-from engine.contract.events import Unfrozen, Validated, finite, non_finite
+from engine.contract.events import PrefixKept, Unfrozen, Validated, finite, non_finite
 from engine.contract.samples import ClassLoss, EpochSamples, HardSample, append_samples
 from engine.control import Control
+from engine.frozen_prefix import build_prefix
 from engine.recorder import Recorder
 
 
@@ -62,7 +63,10 @@ def enter_stage(job: Job) -> None:
     In the middle of an epoch, where a run may be resumed, nothing is new.
     """
     parts, progress = job.parts, job.progress
-    parts.freezing = parts.stages.enter(progress.epoch)
+    freezing = parts.stages.enter(progress.epoch)
+    if freezing is not parts.freezing or parts.prefix is None:
+        parts.freezing = freezing
+        enter_prefix(parts)
     stage = parts.stages.beginning(progress.epoch)
     if stage is None or progress.batch > 0:
         return
@@ -78,6 +82,32 @@ def enter_stage(job: Job) -> None:
             trainable=stage.freezing.trainable_count,
         )
     )
+
+
+def enter_prefix(parts: Parts) -> None:
+    """Split the network anew: with more of it training, less is computed once."""
+    if parts.prefix is not None:
+        parts.prefix.close()
+    parts.prefix = build_prefix(
+        parts.experiment, parts.model, parts.freezing, parts.data, parts.device, parts.autocast
+    )
+
+
+def record_prefix(job: Job) -> None:
+    """Write what was decided about computing once, if that is news."""
+    prefix = job.parts.prefix
+    if prefix is not None and (news := prefix.news()) is not None:
+        progress = job.progress
+        train, val = news
+        job.recorder.write(
+            PrefixKept(
+                time=job.recorder.clock(),
+                step=progress.step,
+                epoch=progress.epoch,
+                train=train,
+                val=val,
+            )
+        )
 
 
 HARDEST = 100  # samples of an epoch that are named in its line of samples.jsonl

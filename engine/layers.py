@@ -38,6 +38,7 @@ class Tree:
     outputs: int
     image_size: int
     layers: list[Layer]
+    heads: list[str]
     note: str = ""
 
 
@@ -82,7 +83,8 @@ def _of_backbone(name: str) -> Tree:
     """As torchvision builds it, all of it training."""
     section, outputs = Model(backbone=name), _own_outputs(name)
     size = preset_of(section).image_size
-    return Tree(name, outputs, size, module_tree(build_skeleton(section, outputs).model, size))
+    built = build_skeleton(section, outputs)
+    return Tree(name, outputs, size, module_tree(built.model, size), built.heads)
 
 
 def _of_file(named: str, overrides: list[str], text: bytes | None) -> Tree:
@@ -96,7 +98,7 @@ def _of_file(named: str, overrides: list[str], text: bytes | None) -> Tree:
         layers = module_tree(built.model, size, stages, experiment.optimizer)
     except InputError as error:
         raise InputError(*file.locate(error.problems)) from None
-    return Tree(experiment.model.backbone, outputs, size, layers, note)
+    return Tree(experiment.model.backbone, outputs, size, layers, built.heads, note)
 
 
 def _outputs(experiment: Experiment, folder: Path) -> tuple[int, str]:
@@ -134,6 +136,7 @@ def _as_json(tree: Tree, shown: list[Layer]) -> dict[str, Any]:
         "outputs": tree.outputs,
         "image_size": tree.image_size,
         "parameters": whole.parameters,
+        "heads": tree.heads,
         "layers": [
             {
                 "name": layer.name,
@@ -142,6 +145,8 @@ def _as_json(tree: Tree, shown: list[Layer]) -> dict[str, Any]:
                 "in": layer.shape_in,
                 "out": layer.shape_out,
                 "parameters": layer.parameters,
+                "own": layer.own,
+                "norm": layer.norm,
                 "state": layer.state,
                 "from_epochs": layer.epochs,
                 "groups": layer.groups,

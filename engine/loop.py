@@ -18,7 +18,7 @@ from engine.build import Parts
 from engine.contract.problems import RunError
 from engine.epoch_losses import Kept
 from engine.evaluate import check_readable, evaluate, losses
-from engine.job import Ending, Job, enter_stage, record_samples, record_validation
+from engine.job import Ending, Job, enter_stage, record_prefix, record_samples, record_validation
 from engine.parts.backbones import main_and_auxiliary
 from engine.parts.batches import Batch
 from engine.parts.losses import BatchLoss, Counts
@@ -110,6 +110,7 @@ def train(job: Job) -> Ending:
                 return stop(job, reason)
             metrics.update(validation or {})
         record_validation(job, metrics, time.monotonic() - began)
+        record_prefix(job)
         record_samples(job)
         if schedule.epoch_end(metrics):
             schedule.apply(optimizer)
@@ -197,10 +198,8 @@ def batch_loss(
     parts: Parts, batch: Batch, count: Counts, window: Counts | None = None
 ) -> BatchLoss:
     """Forward and loss of one batch, its share of the step's where `window` is the step's count."""
-    inputs = batch.inputs.to(parts.device, non_blocking=True)
     targets = batch.targets.to(parts.device, non_blocking=True)
-    with parts.autocast:
-        output, auxiliary = main_and_auxiliary(parts.model(inputs))
+    output, auxiliary = main_and_auxiliary(parts.forward(batch))
     # In full precision, as autocast itself computes losses; it would refuse BCELoss.
     auxiliary = [extra.float() for extra in auxiliary]
     loss: BatchLoss = parts.criterion(output.float(), auxiliary, targets, count, window)
@@ -212,7 +211,8 @@ def windows(job: Job) -> Iterator[Window]:
     parts, progress = job.parts, job.progress
     accumulate = parts.experiment.train.accumulate
     batches: list[Batch] = []
-    for batch in parts.data.train_batches(progress.epoch, progress.batch):
+    read = parts.train_batches(progress.epoch, progress.batch)
+    for batch in job.recorder.data_wait.timed(read):
         if batch.unreadable:
             note_unreadable(job, batch)
         batches.append(batch)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from engine.contract.problems import EXIT_FINISHED, InputError, Problem
 from engine.contract.scheduler import ReduceLROnPlateau
+from engine.contract.telling import telling
 from engine.contract.toml_file import ExperimentFile, read
 from engine.lr_plot import print_plan
 from engine.printing import print_problems
@@ -29,10 +31,12 @@ def lr_of_file(
     text: bytes | None = None,
     *,
     json: bool,
+    most_points: int | None = None,
 ) -> int:
     """Print the plan: points as JSON, or a plot. What a person should know goes to standard error.
 
-    With `steps_per_epoch` no data is looked for.
+    With `steps_per_epoch` no data is looked for; with `most_points` the JSON has only about so many
+    points, those that draw the curve.
     """
     series = None if metric is None else numbers(metric)
     file = read(path, overrides, text)
@@ -48,7 +52,7 @@ def lr_of_file(
     told = file.locate([*_unfed(file, series), *surprises(file.experiment, groups, plan)])
     print_problems([*_about_series(file, series), *told], json=False)
     if json:
-        sys.stdout.write(as_json(plan).decode() + "\n")
+        sys.stdout.write(as_json(plan, most_points).decode() + "\n")
     else:
         print_plan(plan)
     return EXIT_FINISHED
@@ -145,9 +149,12 @@ def _warning(message: str, key: str, hint: str) -> Problem:
     return Problem(message, key, hint, severity="warning")
 
 
-def as_json(plan: Plan) -> bytes:
+def as_json(plan: Plan, most: int | None = None) -> bytes:
     """One object. A learning rate that is not finite is null, as in the events."""
     per_epoch = plan.steps_per_epoch
+    kept: Iterable[int] = range(len(plan.lrs))
+    if most is not None:
+        kept = telling(np.array(plan.lrs, dtype=np.float64), most).tolist()
     return msgspec.json.encode(
         {
             "groups": plan.groups,
@@ -165,8 +172,7 @@ def as_json(plan: Plan) -> bytes:
                 for member in plan.members
             ],
             "points": [
-                {"step": step, "epoch": step // per_epoch, "lr": lr}
-                for step, lr in enumerate(plan.lrs)
+                {"step": step, "epoch": step // per_epoch, "lr": plan.lrs[step]} for step in kept
             ],
         }
     )

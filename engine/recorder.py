@@ -23,6 +23,7 @@ from engine.contract.devices import device_usage
 from engine.contract.events import Event, Step, System, Warned, encode, finite, non_finite
 from engine.contract.problems import RunError
 from engine.contract.run_directory import RunDirectory
+from engine.data_wait import DataWait
 from engine.epoch_losses import EpochLoss, EpochSamples, Kept
 from engine.parts.losses import Counts
 
@@ -80,6 +81,7 @@ class Recorder:
         self._titles, self._sums = titles, sums
         self.epoch_loss, self.epoch_samples = EpochLoss(), EpochSamples()
         self.non_finite: NonFinite | None = None
+        self.data_wait = DataWait()
         self._file = EventFile(run)
         self._pending: deque[StepRecord] = deque()
         self._lock = threading.RLock()
@@ -165,22 +167,26 @@ class Recorder:
         return round(samples / elapsed, 1) if elapsed > 0 else 0.0
 
     def _write_on(self) -> None:
-        next_system = 0.0
+        next_system, process = 0.0, psutil.Process()
+        process.cpu_percent()  # from here on
         while not self._closed.wait(self._flush_seconds):
             self.flush()
             if time.monotonic() >= next_system:
-                self.write(self._system())
+                self.write(self._system(process))
                 next_system = time.monotonic() + SYSTEM_SECONDS
 
-    def _system(self) -> System:
-        memory = psutil.Process().memory_info().rss
+    def _system(self, process: psutil.Process) -> System:
+        memory, cpu = process.memory_info().rss, process.cpu_percent()
+        wait = round(self.data_wait.share(), 3)
         usage = device_usage(self.device.index or 0) if self.device.type == "cuda" else None
         if usage is None:
-            return System(time=self.clock(), memory=memory)
+            return System(time=self.clock(), memory=memory, cpu=cpu, data_wait=wait)
         used, total, utilisation = usage
         return System(
             time=self.clock(),
             memory=memory,
+            cpu=cpu,
+            data_wait=wait,
             device_memory=used,
             device_memory_total=total,
             device_utilisation=utilisation,

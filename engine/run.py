@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ from engine.contract.problems import (
 from engine.contract.run_directory import Holder, RunDirectory, write_atomically
 from engine.contract.toml_file import ExperimentFile, resolved_text
 from engine.control import Control
+from engine.going_back import WentBack, chosen, go_back
 from engine.job import Ending, Job
 from engine.loop import train
 from engine.recorder import Recorder
@@ -48,11 +50,12 @@ def build_located(file: ExperimentFile, *, pretrained: bool = True, refetch: boo
     return parts
 
 
-def start(run: RunDirectory, parts: Parts, control: Control) -> int:
-    """Train from the beginning. Returns the exit code; the run directory tells the rest."""
+def start(run: RunDirectory, parts: Parts, control: Control, file: Path | None = None) -> int:
+    """Train from the beginning. Returns the exit code; the run directory tells the rest. `file` is
+    what it was launched from, for people."""
     with run.locked():
         job = _job(run, parts, control)
-        job.recorder.write(_started(job))
+        job.recorder.write(_started(job, file))
         return _to_the_end(job, run)
 
 
@@ -69,15 +72,18 @@ def _report(parts: Parts) -> list[str]:
     return [*loaded, *freezing, *parts.criterion.describe()]
 
 
-def resume(run: RunDirectory, file: ExperimentFile, control: Control) -> int:
-    """Go on exactly where the newest intact checkpoint is; without any, from the beginning.
+def resume(
+    run: RunDirectory, file: ExperimentFile, control: Control, checkpoint: str | None = None
+) -> int:
+    """Go on exactly where the newest intact checkpoint is, or the one that is named; without any,
+    from the beginning.
 
     `file` is the run's own experiment.toml, or a changed file that was named on the command line;
     `control` has skipped what was asked of earlier engines.
     Raises InputError where going on would be wrong.
     """
     with run.locked():
-        found = newest_intact(run)
+        found = chosen(run, checkpoint) if checkpoint else newest_intact(run)
         if found is None:
             job = _job(run, build_located(file), control)
             job.recorder.write(_resumed(job, "", []))
@@ -87,7 +93,11 @@ def resume(run: RunDirectory, file: ExperimentFile, control: Control) -> int:
         job = _restored(run, file, control, found.content, epochs)
         if changed:
             write_atomically(run.experiment, resolved_text(file.experiment).encode())
+        back = go_back(run, found) if checkpoint else WentBack()
         job.recorder.write(_resumed(job, str(found.path.relative_to(run.path)), changed))
+        if back.aside is not None:
+            remedy = "delete the folder when nobody wants them"
+            job.recorder.warn(back.words, str(back.aside.relative_to(run.path)), remedy)
         for bad in found.damaged:
             job.recorder.warn(
                 f"{bad.name} is damaged: its sha256 is not the one beside it",
@@ -211,7 +221,7 @@ def device_label(device: torch.device) -> str:
     return f"{device.type} {platform.machine()}"
 
 
-def _started(job: Job) -> RunStarted:
+def _started(job: Job, file: Path | None) -> RunStarted:
     parts, holder = job.parts, Holder.this_process()
     return RunStarted(
         time=job.recorder.clock(),
@@ -236,6 +246,7 @@ def _started(job: Job) -> RunStarted:
         workers=parts.data.workers,
         precision=parts.experiment.train.precision,
         frozen=parts.freezing.frozen,
+        file=str(file) if file is not None else "",
         report=_report(parts),
     )
 

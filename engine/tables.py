@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.contract.backbones import BACKBONES
-from engine.contract.devices import devices
 from engine.contract.events import as_dict
+from engine.contract.feature_folder import cache_folder, entries, remove
 from engine.contract.follower import read_state
+from engine.contract.outcome import epochs_done
 from engine.contract.run_directory import RunDirectory, runs_root
 from engine.contract.run_state import Curve, RunState
 from engine.contract.runs import list_runs, status
@@ -25,6 +26,8 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def print_devices(*, json: bool) -> None:
+    from engine.contract.devices import devices  # NVIDIA's library: a tenth of a second
+
     rows = devices()
     if json:
         _print_json([row.as_json() for row in rows])
@@ -71,6 +74,47 @@ def print_backbones(part: str, *, json: bool) -> None:
     print_table(shown)
 
 
+def print_cache(*, json: bool) -> None:
+    """What `train.cache` keeps on the disk, the one used last first."""
+    folder = cache_folder()
+    kept = entries(folder)
+    if json:
+        _print_json(
+            [
+                {"path": str(one.path), "bytes": one.bytes, "used": one.used, **one.about}
+                for one in kept
+            ]
+        )
+        return
+    if not kept:
+        print(f"nothing is kept in {folder}")
+        return
+    shown = table("backbone", "first used by", "samples", "size", "last used", "folder")
+    for one in kept:
+        shown.add_row(
+            one.about.get("backbone", ""),
+            one.about.get("name", ""),
+            str(one.about.get("samples", "")),
+            f"{one.bytes / 1e6:.1f} MB",
+            f"{duration(max(0.0, time.time() - one.used))} ago",
+            one.path.name[:12],
+        )
+    print_table(shown)
+    print(f"{sum(one.bytes for one in kept) / 1e9:.2f} GB in {folder}")
+
+
+def clear_cache(*, json: bool) -> None:
+    """All but what a run is using."""
+    kept = entries(cache_folder())
+    gone = [one for one in kept if remove(one.path)]
+    freed, left = sum(one.bytes for one in gone), len(kept) - len(gone)
+    if json:
+        _print_json([{"freed": freed, "in_use": left}])
+        return
+    in_use = f"; {left} in use by a run stay" if left else ""
+    print(f"{freed / 1e9:.2f} GB are free again{in_use}")
+
+
 def print_runs(runs: Path | None, *, json: bool) -> None:
     """Every run, the newest last, where a terminal shows it without scrolling."""
     rows = [_summary(run) for run in list_runs(runs_root(runs))]
@@ -114,12 +158,6 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         "metrics": state.validated[-1].metrics if state.validated else {},
         "time": state.last_time,
     }
-
-
-def epochs_done(state: RunState) -> int:
-    """Whole epochs: each ends with its `validated` event."""
-    done = [event.epoch + 1 for event in state.validated if not event.requested]
-    return done[-1] if done else 0
 
 
 def print_run(run: RunDirectory, *, json: bool) -> None:

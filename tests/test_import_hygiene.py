@@ -61,5 +61,8 @@ def test_what_every_command_loads_is_light(heavy: str, light: set[str]) -> None:
 
 @pytest.fixture(scope="module")
 def light() -> set[str]:
-    names = ("cli", "commands", "tables", "launch", "display")
+    names = (
+        *("cli", "commands", "compare", "tables", "launch", "display"),
+        *("forking", "workbench"),
+    )
     return loaded_by(*(f"{engine.__name__}.{name}" for name in names))

@@ -57,11 +57,14 @@ def test_a_backbone_is_shown_as_torchvision_builds_it(capsys: pytest.CaptureFixt
     assert plain["parameters"] == 11_689_512  # torchvision's num_params
     assert layers["conv1"] == {
         "name": "conv1", "type": "Conv2d", "depth": 1, "in": [1, 3, 224, 224],
-        "out": [1, 64, 112, 112], "parameters": 64 * 3 * 7 * 7, "state": "trains",
+        "out": [1, 64, 112, 112], "parameters": 64 * 3 * 7 * 7,
+        "own": {"weight": 64 * 3 * 7 * 7}, "norm": False, "state": "trains",
         "from_epochs": [0], "groups": [], "lr": [],
     }  # fmt: skip
     assert layers["layer4.0.downsample.0"]["out"] == [1, 512, 7, 7]
     assert layers["relu"]["state"] == ""
+    assert layers["bn1"]["norm"]
+    assert plain["heads"] == ["fc"]
     assert list(layers)[:4] == ["", "conv1", "bn1", "relu"]
 
 

@@ -261,3 +261,17 @@ def test_metrics_libraries_are_not_imported_for_a_plan() -> None:
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=TOP
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_few_points_draw_the_curve_of_many(ptrain: Ptrain) -> None:
+    per_epoch = ("--steps-per-epoch", "500")
+    whole = ptrain.plan(BODY_AND_HEAD + WARM_UP, *per_epoch)
+    few = ptrain.plan(BODY_AND_HEAD + WARM_UP, *per_epoch, "--most-points", "100")
+    assert len(whole["points"]) == 3000
+    # Five steps of warming up, and the ends of what is constant: step 1000 and 2000 are milestones.
+    steps = [point["step"] for point in few["points"]]
+    assert steps == [0, 1, 2, 3, 4, 5, 999, 1000, 1999, 2000, 2999]
+    assert all(point == whole["points"][point["step"]] for point in few["points"])
+    assert {key: few[key] for key in few if key != "points"} == {
+        key: whole[key] for key in whole if key != "points"
+    }

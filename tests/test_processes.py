@@ -145,7 +145,7 @@ def test_a_detached_run_is_followed_stopped_and_resumed_from_elsewhere(
     )
     assert follower.stdout is not None
     first = json.loads(follower.stdout.readline())
-    assert first["type"] == "run_started"
+    assert (first["type"], first["file"]) == ("run_started", str(experiment))
     follower.kill()  # leaving it harms nothing
     follower.communicate()
 

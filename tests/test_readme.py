@@ -67,6 +67,7 @@ def test_the_shortest_file_that_readme_promises_is_enough(tmp_path: Path) -> Non
 def test_readme_names_every_command_and_no_other() -> None:
     named = set(re.findall(r"`ptrain ([a-z]+)", README))
     there = {command.name or command.callback.__name__ for command in app.registered_commands}
+    there |= {group.name for group in app.registered_groups}
     assert named <= there
     assert there - named <= {"version"}
 

@@ -49,6 +49,9 @@ class GivenBatches:
     def val_batches(self) -> Iterator[Batch]:
         return iter(self.val)
 
+    def side(self, split: str) -> None:
+        """Nothing that could be kept."""
+
     def first_batches(self, count: int) -> list[Batch]:
         return self.train[:count]
 

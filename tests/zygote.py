@@ -74,7 +74,7 @@ def trained(request: dict[str, Any]) -> int:
     with control.signals():
         if request["resume"]:
             control.skip_earlier()
-            return engine.resume(run, file, control)
+            return engine.resume(run, file, control, request.get("from"))
         return engine.start(run, parts, control)
 
 

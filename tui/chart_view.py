@@ -11,10 +11,12 @@ from tui.series import Floats, Window
 
 @dataclass(frozen=True)
 class View:
-    """What is seen of the x axis: all, or a window; and where the cursor is."""
+    """What is seen of the x axis: all, or a window; where the cursor is; and where a window that
+    is being chosen begins."""
 
     window: Window | None = None
     cursor: float | None = None
+    anchor: float | None = None
 
 
 def zoomed(view: View, whole: Window, factor: float) -> View:
@@ -39,6 +41,22 @@ def panned(view: View, whole: Window, part: float) -> View:
     width = high - low
     begin = min(max(low + part * width, whole[0]), whole[1] - width)
     return replace(view, window=(begin, begin + width))
+
+
+def dragged(view: View, whole: Window, before: View, part: float) -> View:
+    """The window that `before` had, moved by a part of its width: what was under the pointer stays
+    under it."""
+    if before.window is None:
+        return view
+    return replace(view, window=panned(before, whole, part).window)
+
+
+def chosen(view: View) -> View:
+    """The window between anchor and cursor; as it was where there is none."""
+    if view.anchor is None or view.cursor is None or view.anchor == view.cursor:
+        return replace(view, anchor=None)
+    low, high = sorted((view.anchor, view.cursor))
+    return replace(view, window=(low, high), anchor=None)
 
 
 def cursor_moved(view: View, whole: Window, x: Floats, cells: int, width: int) -> View:

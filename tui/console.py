@@ -31,14 +31,14 @@ class Console:
         end = content.rfind(b"\n") + 1
         self._offset = begin + end
         lines = content[:end].decode(errors="replace").split("\n")[:-1]
-        return [_as_left(line) for line in lines]
+        return [as_left(line) for line in lines]
 
     def _begin(self, size: int) -> int:
         met = 0 <= self._offset <= size
         return self._offset if met else max(0, size - TAIL)
 
 
-def _as_left(line: str) -> str:
+def as_left(line: str) -> str:
     """Without colours, and of a line that was written over, the last writing."""
     plain = _ESCAPES.sub("", line).rstrip("\r")
     return plain.rpartition("\r")[2].expandtabs()

@@ -9,16 +9,28 @@ import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 0.7  # seconds for the orderly way; with the terminal gone it may never end
 # The mouse, pasting, focus and the keyboard protocol as they were, lines wrapped, the alternate
 # screen left, the cursor shown.
 CLEAN = (
-    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?7h\x1b[<u"
+    "\x1b[?1000l\x1b[?1002l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?7h\x1b[<u"
     "\x1b[?1049l\x1b[?25h"
 )
+
+
+@runtime_checkable
+class Unsaved(Protocol):
+    """A screen that holds what a person typed. To know one without importing the editor."""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether leaving would lose something."""
+
+    def keep_unsaved(self) -> None:
+        """The dashboard is ended from outside: put it where it can be found."""
 
 
 class Leaving:

@@ -9,75 +9,21 @@ What a small window has no room for is left out, the plot last.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 from rich.text import Text
 
 from engine.contract.axis import Axis
-from engine.contract.canvas import Canvas, sample
+from engine.contract.canvas import Canvas
 from tui.chart_view import View
-from tui.numbers import x_ticks, x_words
-from tui.series import Floats, Reduced, Window, extent, reduced, spans, value_at
+from tui.content import Content
+from tui.legend import GREY, head
+from tui.numbers import value_words, x_ticks
+from tui.series import Reduced, extent, reduced, spans
 
-# Okabe and Ito's palette (2008), which eyes of every kind tell apart, on dark and on light.
-PALETTE = ("#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#0072b2")
-GREY = "#808080"
 ALARM = "#d55e00"
 MARGIN = 7  # at least, so that charts above each other have their plots so too
 NUMBERED = 30  # cells: a narrower chart has no numbers beside it
 DEEPEST = 1e-12  # of the highest: a logarithmic axis goes no lower
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """A series and its looks. `style` is the number of its pattern (engine.contract.canvas)."""
-
-    name: str
-    x: Floats  # ascending
-    y: Floats
-    style: int = 0
-    colour: str = PALETTE[0]
-    behind: bool = False  # shown where nothing else is, without a place in the legend
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A point with a character of its own, such as a checkpoint; `y` None is at the bottom."""
-
-    x: float
-    y: float | None
-    character: str
-    ascii: str
-    colour: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Content:
-    """What a chart shows."""
-
-    title: str = ""
-    lines: Sequence[Line] = ()
-    marks: Sequence[Mark] = ()
-    marks_name: str = ""
-    x_axis: str = "step"  # step | epoch | time
-    span: Window | None = None  # the whole of several charts that are seen together
-
-    @property
-    def whole(self) -> Window:
-        """The window in which everything is."""
-        if self.span is not None and self.span[1] > self.span[0]:
-            return self.span
-        ends = [float(x) for line in self.lines if len(line.x) for x in (line.x[0], line.x[-1])]
-        low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
-        return (low, high) if high > low else (low - 0.5, low + 0.5)
-
-    @property
-    def points(self) -> Floats:
-        """Where a cursor can be: the points of the line that has most."""
-        return max((line.x for line in self.lines), key=len, default=np.zeros(0))
+ROOMY = 9  # rows: a chart of fewer has its legend on one
 
 
 def draw(
@@ -93,7 +39,7 @@ def draw(
     if width < 1 or height < 1:
         return []
     frame = _Frame(content, view, width, height, log=log, ascii=ascii)
-    rows = [frame.head(), *frame.plot(), *frame.foot()][:height]
+    rows = [*frame.head, *frame.plot(), *frame.foot()][:height]
     rows += [Text()] * (height - len(rows))
     for row in rows:
         row.truncate(width, pad=True)
@@ -133,6 +79,11 @@ class _Frame:
             self.canvas = Canvas(max(1, width - self.margin), rows, ascii)
             self._measure(width)
         self.empty = not any(series.inside for series in self.series)
+        most = 2 if height >= ROOMY else 1
+        self.head = head(content, view.cursor, self._notes(), width, ascii=ascii, rows=most)
+        if len(self.head) > 1:
+            self.canvas = Canvas(self.canvas.width, rows - 1, ascii)
+            self._number(width)
 
     def _measure(self, width: int) -> None:
         columns = self.canvas.columns
@@ -141,44 +92,30 @@ class _Frame:
         inside = [column for series in self.series for column in series.inside]
         found = extent([end for column in inside for end in (column.low, column.high)])
         if found is not None:
-            self.axis = _axis(*found, log=self.log)
-        if found is None or width < NUMBERED:
+            self.axis = axis_of(*self.content.range(*found, log=self.log), log=self.log)
+            self._number(width)
+
+    def _number(self, width: int) -> None:
+        """The numbers beside the plot, and room for the longest."""
+        if width < NUMBERED:
             return
         top = self.canvas.height - 1
-        ticks = self.axis.ticks(max(3, self.canvas.height // 3)) if top > 0 else []
+        count = max(3, self.canvas.height // 3)
+        ticks = self.axis.ticks(count) if top > 0 else []
         if len(ticks) < 2 and top > 0:  # a part of a decade has no power of ten in it
-            ticks = [self.axis.low, self.axis.high]
-        self.labels = {round(self.axis.height(tick) * top): f"{tick:.4g}" for tick in ticks}
+            ticks = [self.axis.low, self.axis.high] if self.log else self.axis.ticks(2 * count)
+        self.labels = {round(self.axis.height(tick) * top): value_words(tick) for tick in ticks}
         longest = max((len(label) for label in self.labels.values()), default=0)
         self.margin = min(max(longest + 1, self.margin), width // 3)
 
-    def head(self) -> Text:
-        """The title, what is to be known about it, and the legend."""
-        # Pieces, each with its style: a style of the whole would be the legend's too.
-        text = Text().append(self.content.title, "bold")
-        notes = ["log"] if self.log else []
+    def _notes(self) -> list[str]:
+        notes = [*(["log"] if self.log else []), *self.content.notes]
         left_out = sum(series.left_out for series in self.series)
         if left_out:
             notes.append(f"{left_out:,} not above 0 left out")
-        odd = sum(len(series.odd) for series in self.series)
-        if odd:
+        if any(series.odd for series in self.series):
             notes.append(f"{self._mark_of_odd} not finite")
-        if notes:
-            text.append(f" ({', '.join(notes)})", GREY)
-        at = self.view.cursor
-        if at is not None:
-            text.append(f"  {self.content.x_axis} {x_words(at, self.content.x_axis)}", "bold")
-        for line in self.content.lines:
-            if not line.behind:
-                text.append("  ")
-                text.append_text(sample(line.style, ascii=self.ascii, width=3, colour=line.colour))
-                text.append(f" {line.name}{_value_words(line, at)}")
-        if self.content.marks_name and self.content.marks:
-            mark = self.content.marks[-1]
-            text.append("  ")
-            text.append(mark.ascii if self.ascii else mark.character, mark.colour)
-            text.append(f" {self.content.marks_name}")
-        return text
+        return notes
 
     @property
     def _mark_of_odd(self) -> str:
@@ -192,7 +129,8 @@ class _Frame:
             return self._nothing()
         for line, series in zip(self.content.lines, self.series, strict=True):
             found = spans(series, self.axis, canvas.rows)
-            canvas.line(found, line.style, colour=line.colour, behind=line.behind)
+            behind = line.behind or line.planned
+            canvas.line(found, line.style, colour=line.colour, behind=behind)
         self._mark_all()
         names = [self.labels.get(row, "") for row in reversed(range(canvas.height))]
         bar = "|" if self.ascii else "│"
@@ -214,10 +152,8 @@ class _Frame:
 
     def _mark_all(self) -> None:
         canvas = self.canvas
-        at = self._cell(self.view.cursor) if self.view.cursor is not None else None
-        if at is not None:
-            for row in range(canvas.height):
-                canvas.mark(at, row, "|" if self.ascii else "│", "bold")
+        self._upright(self.view.anchor, ":" if self.ascii else "┊")
+        self._upright(self.view.cursor, "|" if self.ascii else "│")
         per_cell = canvas.columns // canvas.width
         for series in self.series:
             for column in series.odd:
@@ -228,6 +164,14 @@ class _Frame:
                 height = self.axis.height(mark.y) if mark.y is not None else 0.0
                 character = mark.ascii if self.ascii else mark.character
                 canvas.mark(cell, round(height * (canvas.height - 1)), character, mark.colour)
+
+    def _upright(self, x: float | None, character: str) -> None:
+        """Beside the lines and not over them: what one reads is where it crosses them."""
+        at = self._cell(x) if x is not None else None
+        if at is not None:
+            for row in range(self.canvas.height):
+                if self.canvas.is_free(at, row):
+                    self.canvas.mark(at, row, character, "bold")
 
     def _cell(self, x: float) -> int | None:
         low, high = self.window
@@ -260,12 +204,8 @@ class _Frame:
         return [Text().append(above, GREY), Text().append(below, GREY)]
 
 
-def _axis(low: float, high: float, *, log: bool) -> Axis:
+def axis_of(low: float, high: float, *, log: bool) -> Axis:
+    """Of values from `low` to `high`, both above 0 where it is logarithmic."""
     if log:
         return Axis(max(low, high * DEEPEST, 5e-300), max(high, 1e-299), log=True)
     return Axis(low, high, log=False)
-
-
-def _value_words(line: Line, at: float | None) -> str:
-    value = value_at(line.x, line.y, math.inf if at is None else at)
-    return "" if value is None else f" {value:.4g}"

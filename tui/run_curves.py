@@ -1,24 +1,31 @@
-"""A run's state as the contents of its charts. Pure."""
+"""A run's state as columns, of a million steps only those that are new each time. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from engine.contract.events import CheckpointSaved
+from engine.contract.events import CheckpointSaved, Validated
 from engine.contract.run_state import RunState
-from tui.picture import PALETTE, Content, Line, Mark
-from tui.series import Floats, Window, elapsed, floats, value_at
+from tui.chart_view import View
+from tui.series import Floats, Window, elapsed, floats
 from tui.smoothing import Growing, Smoother
 
 XAxis = Literal["step", "epoch", "time"]
 X_AXES: tuple[XAxis, ...] = ("step", "epoch", "time")
-RAW = "#3d6c85"  # the train line's hue, darker: what is behind it
-BEST, OTHER = ("◆", "@"), ("◇", "+")
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """A few numbers by ascending step: a metric, or what the system measured."""
+
+    step: Floats
+    value: Floats
+    time: Floats | None = None  # where they were measured between two steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +37,11 @@ class Curves:
     time: Floats
     lr: Sequence[Floats]
     groups: Sequence[str]
-    val_step: Floats
-    val_loss: Floats
+    metrics: dict[str, Points]  # by their names: `val/loss`, `train/loss`, `val/accuracy`, ...
+    gauges: dict[str, Points]  # `memory`, `cpu`, ...: those of which anything is known
+    terms: Sequence[str]  # of the loss, where a step tells them
     checkpoints: Sequence[CheckpointSaved]  # those that are still there
+    monitor: str  # the metric that decides which checkpoint is the best
     steps_per_epoch: int  # 0 where it isn't known
 
     @cached_property
@@ -41,105 +50,152 @@ class Curves:
         return elapsed(self.time)
 
     def x(self, steps: Floats, axis: XAxis) -> Floats:
-        """Where these steps are on that axis."""
+        """Where these steps are on that axis; of steps to come, at the speed of the last ones."""
         if axis == "epoch" and self.steps_per_epoch:
             return steps / self.steps_per_epoch
         if axis == "time" and len(self.step):
-            at = np.searchsorted(self.step, steps, "left")
-            return self.seconds[np.minimum(at, len(self.step) - 1)]
+            at = np.minimum(np.searchsorted(self.step, steps, "left"), len(self.step) - 1)
+            to_come = np.maximum(steps - self.step[-1], 0.0)
+            return self.seconds[at] + np.where(to_come > 1, to_come, 0.0) * self._seconds_a_step
         return steps
 
+    def x_of(self, points: Points, axis: XAxis) -> Floats:
+        if axis != "time" or points.time is None or not len(self.step):
+            return self.x(points.step, axis)
+        last = np.searchsorted(self.step, points.step, "left") - 1  # `step` of them were done
+        since = points.time - self.time[np.maximum(last, 0)]
+        at = np.where(last < 0, 0.0, self.seconds[np.maximum(last, 0)] + np.maximum(since, 0.0))
+        return np.maximum.accumulate(at)
+
+    @cached_property
+    def _seconds_a_step(self) -> float:
+        some = slice(-min(len(self.step), 1000), None)
+        seconds, steps = self.seconds[some], self.step[some]
+        return float((seconds[-1] - seconds[0]) / max(1.0, steps[-1] - steps[0]))
+
     def span(self, axis: XAxis) -> Window | None:
-        """Everything that any chart of the run shows."""
-        seen = (
-            self.x(np.concatenate([self.step[[0, -1]], self.val_step]), axis)
-            if len(self.step)
-            else self.x(self.val_step, axis)
-        )
+        """Everything that was measured, in any chart of the run."""
+        ends = [self.step[[0, -1]]] if len(self.step) else []
+        ends += [points.step[[0, -1]] for points in self.metrics.values()]
+        seen = self.x(np.concatenate([np.zeros(0), *ends]), axis)
         return (float(seen.min()), float(seen.max())) if len(seen) else None
 
 
+@dataclass
+class _Metrics:
+    """What was validated, as columns; made anew only when there is more, or less."""
+
+    seen: list[Validated] = field(default_factory=list)
+    columns: dict[str, Points] = field(default_factory=dict)
+
+    def of(self, told: list[Validated]) -> dict[str, Points]:
+        if len(told) != len(self.seen) or told[-1:] != self.seen[-1:]:
+            self.seen = list(told)
+            names = dict.fromkeys(name for event in told for name in event.metrics)
+            self.columns = {name: self._column(name) for name in names}
+        return self.columns
+
+    def _column(self, name: str) -> Points:
+        some = [event for event in self.seen if name in event.metrics]
+        values = [event.metrics[name] for event in some]
+        return Points(
+            np.maximum.accumulate(floats([event.step for event in some])),
+            floats([np.nan if value is None else value for value in values]),
+        )
+
+
 class CurveReader:
-    """Reads a run's state again and again, of a million steps only those that are new."""
+    """Reads a run's state again and again, of a million steps only those that are new.
+
+    A column that no chart shows is not copied: see `column`."""
 
     def __init__(self, state: RunState) -> None:
         self.state = state
         self._begin()
 
     def _begin(self) -> None:
-        groups = len(self.state.curve.lr)
-        self._resumed = self.state.resumed
-        self._columns = [Growing() for _ in range(3 + groups)]  # step, loss, time, lr
-        self._smoother = Smoother(0.0)
+        self._resumed, self._groups = self.state.resumed, len(self.state.curve.lr)
+        self._columns: dict[str, Growing] = {}
+        self._smoothers: dict[str, Smoother] = {}
+        self._metrics = _Metrics()
 
     def read(self) -> Curves:
         """All that is known now. Whoever got an earlier one can go on with it."""
-        state, columns = self.state, self._columns
-        if state.resumed is not self._resumed or len(columns) != 3 + len(state.curve.lr):
+        state, curve = self.state, self.state.curve
+        if state.resumed is not self._resumed or self._groups != len(curve.lr):
             self._begin()  # a resume takes steps back
-            columns = self._columns
-        known, curve = len(columns[0]), state.curve
-        # No engine of ours goes back without a resume; in a damaged file such steps stand still.
-        steps = np.concatenate([columns[0].values[-1:], floats(curve.step[known:])])
-        columns[0].extend(np.maximum.accumulate(steps)[min(known, 1) :])
-        for column, numbers in zip(columns[1:], (curve.loss, curve.time, *curve.lr), strict=True):
-            column.extend(floats(numbers[known:]))
-        step, loss, time, *lr = (column.values for column in columns)
-        told = [event for event in state.validated if "val/loss" in event.metrics]
-        values = (event.metrics["val/loss"] for event in told)
+        step = self._steps()
         names = state.started.groups if state.started is not None else []
+        groups = len(curve.lr)
         return Curves(
             step=step,
-            loss=loss,
-            time=time,
-            lr=lr,
-            groups=[*names, *(f"group {number}" for number in range(len(names), len(lr)))],
-            val_step=np.maximum.accumulate(floats([event.step for event in told])),
-            val_loss=floats([np.nan if value is None else value for value in values]),
+            loss=self.column("loss"),
+            time=self.column("time"),
+            lr=[self.column(f"lr/{group}") for group in range(groups)],
+            groups=[*names, *(f"group {number}" for number in range(len(names), groups))],
+            metrics=self._metrics.of(state.validated),
+            gauges=self._gauges(),
+            terms=list(curve.terms),
             checkpoints=list({event.path: event for event in state.checkpoints}.values()),
+            monitor=state.started.monitor if state.started is not None else "",
             steps_per_epoch=state.started.steps_per_epoch if state.started is not None else 0,
         )
 
-    def smoothed(self, weight: float) -> Floats:
-        """The loss that was read, averaged."""
-        if weight != self._smoother.weight:
-            self._smoother = Smoother(weight)
-        averages = self._smoother.averages
-        self._smoother.extend(self._columns[1].values[len(averages) :])
-        return averages.values
+    def _steps(self) -> Floats:
+        """Ascending: in a damaged file steps that go back without a resume stand still."""
+        column = self._columns.setdefault("step", Growing())
+        known = len(column)
+        steps = np.concatenate([column.values[-1:], floats(self.state.curve.step[known:])])
+        column.extend(np.maximum.accumulate(steps)[min(known, 1) :])
+        return column.values
+
+    def column(self, name: str) -> Floats:
+        """`loss`, `time`, `speed`, `lr/0` (a group's number), `term/NAME`: as many as `read` had
+        steps."""
+        column = self._columns.setdefault(name, Growing())
+        known, end = len(column), len(self._columns["step"])
+        if known < end:
+            column.extend(floats(self._source(name)[known:end]))
+        return column.values
+
+    def _source(self, name: str) -> Sequence[float]:
+        curve = self.state.curve
+        kind, _, which = name.partition("/")
+        if kind == "lr":
+            return curve.lr[int(which)]
+        if kind == "term":
+            return curve.terms[which]
+        return {"loss": curve.loss, "time": curve.time, "speed": curve.speed}[kind]
+
+    def _gauges(self) -> dict[str, Points]:
+        gauges = self.state.gauges
+        step = np.maximum.accumulate(floats(gauges.step))
+        time = floats(gauges.time)
+        columns = {name: floats(column) for name, column in gauges.values.items()}
+        return {
+            name: Points(step, column, time)
+            for name, column in columns.items()
+            if np.isfinite(column).any()
+        }
+
+    def smoothed(self, weight: float, name: str = "loss") -> Floats:
+        """That column as it was read, averaged."""
+        smoother = self._smoothers.get(name)
+        if smoother is None or weight != smoother.weight:
+            smoother = self._smoothers[name] = Smoother(weight)
+        smoother.extend(self.column(name)[len(smoother.averages) :])
+        return smoother.averages.values
 
 
-def loss_content(curves: Curves, axis: XAxis, line: Floats, weight: float) -> Content:
-    """Train, smoothed to `line` by that weight, over raw; validation, and the checkpoints on it."""
-    x, val_x = curves.x(curves.step, axis), curves.x(curves.val_step, axis)
-    train = Line("train" if weight <= 0 else f"train ~{weight:g}", x, line)
-    raw = [Line("raw", x, curves.loss, colour=RAW, behind=True)] if weight > 0 else []
-    val = [Line("val", val_x, curves.val_loss, 1, PALETTE[1])] if len(val_x) else []
-    return Content(
-        title="Loss",
-        lines=[*raw, train, *val],
-        marks=_marks(curves, axis, val[0] if val else train),
-        marks_name="checkpoint",
-        x_axis=axis,
-        span=curves.span(axis),
-    )
+def on_axis(curves: Curves | None, view: View, before: XAxis, after: XAxis) -> View:
+    """All of the other axis, with the cursor on its step."""
+    if curves is None or view.cursor is None or not len(curves.step):
+        return View()
+    index = int(np.searchsorted(curves.x(curves.step, before), view.cursor, "right")) - 1
+    return View(cursor=float(curves.x(curves.step, after)[max(0, index)]))
 
 
-def lr_content(curves: Curves, axis: XAxis) -> Content:
-    """A line a group, never smoothed."""
-    x = curves.x(curves.step, axis)
-    lines = [
-        Line(name, x, rates, number, PALETTE[number % len(PALETTE)])
-        for number, (name, rates) in enumerate(zip(curves.groups, curves.lr, strict=False))
-    ]
-    return Content(title="Learning rate", lines=lines, x_axis=axis, span=curves.span(axis))
-
-
-def _marks(curves: Curves, axis: XAxis, on: Line) -> list[Mark]:
-    """The best last, so that it is over the others and in the legend."""
-    saved = sorted(curves.checkpoints, key=lambda event: (event.kind == "best", event.step))
-    steps = curves.x(floats([event.step for event in saved]), axis)
-    return [
-        Mark(x, value_at(on.x, on.y, x), *(BEST if event.kind == "best" else OTHER), PALETTE[2])
-        for event, x in zip(saved, steps.tolist(), strict=True)
-    ]
+def extent(state: RunState) -> tuple[object, ...]:
+    """Differs where anything that a chart shows has been added or taken back."""
+    counts = (len(state.curve.step), len(state.validated), len(state.checkpoints))
+    return (id(state), *counts, len(state.gauges.step), state.resumed, state.started is None)

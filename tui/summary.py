@@ -93,6 +93,27 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
 
 
+def facts(watched: WatchedRun) -> list[tuple[str, str]]:
+    """What a report says of a run, by name."""
+    state = watched.state
+    word, device = state.last_word, state.resumed or state.started
+    rows = [("run", f"{watched.run.name} {watched.run.id}"), ("state", watched.status.state)]
+    if device is not None:
+        rows.append(("device", f"{device.device} of {device.host}"))
+    if state.started is not None:
+        count = state.started.parameters
+        rows.append(("parameters", f"{count.total:,}, {count.trainable:,} of them trainable"))
+    rows.append(("steps", f"{state.steps_done:,} of {state.planned_end:,}"))
+    if state.planned_end:
+        rows.append(("epoch", f"{current_epoch(state)} of {state.epochs}"))
+    if isinstance(word, LastWord):
+        rows.append(("training time of the last process", duration(word.seconds)))
+    if state.best is not None and state.best.metric is not None:
+        at = f"epoch {state.best.epoch}, step {state.best.step:,}"
+        rows.append(("best checkpoint", f"{state.best.path} ({state.best.metric:.6g}, {at})"))
+    return rows
+
+
 def waiting(state: RunState) -> str:
     return "importing torch …" if state.started is None else "waiting for the first step …"
 
@@ -100,10 +121,10 @@ def waiting(state: RunState) -> str:
 def trouble(watched: WatchedRun) -> list[str]:
     """Why a run is not going on, and the remedy."""
     how, word = watched.status, watched.state.last_word
-    lines = [how.reason]
+    lines = [how.reason] if how.state != "lost" else []  # its verdict says why
     if isinstance(word, RunFailed) and how.state == "failed":
         lines = [word.error, word.remedy]
-    if how.state in ("lost", "stopped") and watched.state.checkpoints:
+    if how.state == "stopped" and watched.state.checkpoints:
         lines.append("R resumes it")
     return [line for line in lines if line]
 

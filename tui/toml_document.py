@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.contract.problems import InputError, Problem
 from engine.contract.run_directory import write_atomically
 from engine.contract.toml_file import contents, read_bytes
-from tui import toml_edit
+from tui import toml_edit, toml_words
 from tui.toml_blocks import EditError
 from tui.toml_spans import Path as Key
 from tui.toml_spans import spans_of
@@ -101,6 +101,10 @@ class TomlDocument:
     def set_text(self, path: Key, toml: str, *, typing: bool = False) -> None:
         """The value as TOML writes it: `[15, 20]`."""
         self._edit(toml_edit.set_value(self.text.encode(), path, toml), typing=typing)
+
+    def set_words(self, path: Key, words: Sequence[str]) -> None:
+        """A list of words; those that stay keep their lines and comments."""
+        self._edit(toml_words.set_words(self.text.encode(), path, words))
 
     def delete(self, path: Key) -> None:
         self._edit(toml_edit.delete(self.text.encode(), path))

@@ -72,6 +72,10 @@ class Canvas:
         self._marks[column, row] = character
         self._colour[row, column] = self._number(colour)
 
+    def is_free(self, column: int, row: int) -> bool:
+        """Whether no line goes through that cell, in front or behind."""
+        return not (self._bits[row, column] or self._behind[row, column])
+
     def text(self) -> list[Text]:
         """The rows, from the top."""
         return [self._row(row) for row in reversed(range(self.height))]

@@ -93,6 +93,9 @@ class Data(Section):
     augment: list[Transform] = []
     """Random changes to the training images: torchvision.transforms.v2 classes, in this order, on
     uint8 images. When one of them resizes, training images are not resized before."""
+    views: Annotated[int, Field(ge=1)] | None = None
+    """Draw only so many augmented views of each training image, one an epoch in turn: what frozen
+    layers make of them is then computed once (`train.cache`). Default: a new one each epoch."""
     preprocess: list[Transform] | None = None
     """Replaces the resizing and cropping that the backbone's weights were trained with, in
     training and validation; with ToDtype or Normalize at its end, the normalization too."""

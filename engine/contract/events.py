@@ -12,6 +12,7 @@ msgspec encodes a step in about 1 µs, where json with a dict takes ten times th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -36,7 +37,8 @@ class Parameters(msgspec.Struct, frozen=True):
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """The first event: what is going to happen. `planned_end` is in optimizer steps. `classes`:
-    the names of the classes, labels or numbers that the `task` is about."""
+    the names of the classes, labels or numbers that the `task` is about. `file`: the experiment's
+    file that it was launched from, on that host; what was in it then is source.toml."""
 
     version: str
     pid: int
@@ -56,6 +58,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     frozen: list[str]
     task: str = "classification"
     monitor: str = ""  # the metric that decides which checkpoint is the best
+    file: str = ""
     report: list[str] = []  # what was loaded and what is frozen, in words
 
 
@@ -84,7 +87,7 @@ class Step(Event, frozen=True, kw_only=True, tag="step", gc=False):
     step: int
     epoch: int
     loss: float | None
-    lr: list[float]
+    lr: Sequence[float | None]
     samples_per_second: float
     non_finite: NonFinite | None = None
     skipped: str | None = None  # why the optimizer took no step
@@ -111,6 +114,16 @@ class Unfrozen(Event, frozen=True, kw_only=True, tag="unfrozen"):
     trainable: int
 
 
+class PrefixKept(Event, frozen=True, kw_only=True, tag="prefix_kept"):
+    """What frozen layers give is computed once, or not, and why, in words; "" where there is no
+    such side. `step`: how many steps there were then."""
+
+    step: int
+    epoch: int
+    train: str
+    val: str
+
+
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """`path` is relative to the run directory, and complete when this is written."""
 
@@ -124,12 +137,19 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
 
 
 class System(Event, frozen=True, kw_only=True, tag="system"):
-    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse."""
+    """Memory in bytes, utilisation in per cent; written every few seconds, so also a pulse.
+
+    `cpu`: the engine's own process, in per cent of one core, since the event before.
+    `data_wait`: of the time since then, the share in which the loop stood still for a batch, from
+    0 to 1. Near 1 the run is as fast as its data, however fast the device.
+    """
 
     memory: int
+    cpu: float | None = None
     device_memory: int | None = None
     device_memory_total: int | None = None
     device_utilisation: int | None = None
+    data_wait: float | None = None
 
 
 class Warned(Event, frozen=True, kw_only=True, tag="warning"):
@@ -187,6 +207,7 @@ AnyEvent = (
     | Step
     | Validated
     | Unfrozen
+    | PrefixKept
     | CheckpointSaved
     | System
     | Warned

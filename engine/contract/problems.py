@@ -11,10 +11,10 @@ A run that was stopped on request and wrote its checkpoint is no error: it leave
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 EXIT_FINISHED = 0
 EXIT_FAILED = 1
@@ -55,6 +55,11 @@ class Problem:
             "hint": self.hint,
             "severity": self.severity,
         }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Problem:
+        file = told.get("file")
+        return cls(**{**told, "file": Path(file) if file else None})
 
 
 class PtrainError(Exception):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, zip_longest
+from typing import cast
 
 from engine.contract.events import (
     AnyEvent,
@@ -25,35 +27,88 @@ from engine.contract.events import (
 )
 
 NAN = float("nan")
+WAITS = 6  # half a minute: one wait alone is a new epoch, or a disk that woke up
 
 
 @dataclass
 class Curve:
-    """The steps as columns: 8 bytes a number, so that a million steps of two groups are 40 MB and
-    not 600. `lr` has a column for each group, NaN where a step has no such group."""
+    """The steps as columns: 8 bytes a number, so that a million steps of two groups are 44 MB and
+    not 600. `lr` has a column for each group, NaN where a step has no such group; so `terms` for
+    each term of the loss. `speed`: samples per second, half as exact."""
 
     step: array[int] = field(default_factory=lambda: array("q"))
     loss: array[float] = field(default_factory=lambda: array("d"))
     time: array[float] = field(default_factory=lambda: array("d"))
     lr: list[array[float]] = field(default_factory=list)
+    speed: array[float] = field(default_factory=lambda: array("f"))
+    terms: dict[str, array[float]] = field(default_factory=dict)
 
     def extend(self, steps: Sequence[Step]) -> None:
         before = len(self.step)
         self.step.extend([step.step for step in steps])
         self.loss.extend([NAN if step.loss is None else step.loss for step in steps])
         self.time.extend([step.time for step in steps])
+        self.speed.extend([step.samples_per_second for step in steps])
+        if self.terms or any(step.terms for step in steps):
+            self._extend_terms(steps, before)
         groups = max([len(self.lr), *(len(step.lr) for step in steps)])
         self.lr += [array("d", [NAN]) * before for _ in range(groups - len(self.lr))]
         rates = zip_longest(*(step.lr for step in steps), fillvalue=NAN)
         for column, values in zip(self.lr, rates, strict=False):
-            column.extend(values)
+            column.extend(_numbers(values))
         for column in self.lr:  # a group that none of these steps has
             column.extend([NAN] * (len(self.step) - len(column)))
+
+    def _extend_terms(self, steps: Sequence[Step], before: int) -> None:
+        for step in steps:
+            for name in step.terms or ():
+                if name not in self.terms:
+                    self.terms[name] = array("d", [NAN]) * before
+        for name, column in self.terms.items():
+            values = [(step.terms or {}).get(name) for step in steps]
+            column.extend([NAN if value is None else value for value in values])
 
     def forget_from(self, step: int) -> None:
         keep = bisect_left(self.step, step)
         del self.step[keep:]
-        for column in (self.loss, self.time, *self.lr):
+        for column in (self.loss, self.time, self.speed, *self.lr, *self.terms.values()):
+            del column[keep:]
+
+
+def _numbers(values: tuple[float | None, ...]) -> Iterable[float]:
+    """NaN for None; the search for one is quick, and there hardly ever is one."""
+    if None in values:
+        return [NAN if value is None else value for value in values]
+    return cast(Iterable[float], values)
+
+
+# The numbers of a `system` event, as they are called there.
+GAUGES = ("memory", "cpu", "device_memory", "device_memory_total", "device_utilisation")
+
+
+@dataclass
+class Gauges:
+    """The `system` events as columns: one every few seconds, 56 bytes each. `step`: how many steps
+    were done; a value that was not measured is NaN."""
+
+    step: array[int] = field(default_factory=lambda: array("q"))
+    time: array[float] = field(default_factory=lambda: array("d"))
+    values: dict[str, array[float]] = field(
+        default_factory=lambda: {name: array("d") for name in GAUGES}
+    )
+
+    def add(self, event: System, steps_done: int) -> None:
+        self.step.append(steps_done)
+        self.time.append(event.time)
+        for name, column in self.values.items():
+            value = getattr(event, name)
+            column.append(NAN if value is None else value)
+
+    def forget_from(self, step: int) -> None:
+        """What was measured after this step began."""
+        keep = bisect_right(self.step, step)
+        del self.step[keep:]
+        for column in (self.time, *self.values.values()):
             del column[keep:]
 
 
@@ -70,6 +125,8 @@ class RunState:
     warnings: list[Warned] = field(default_factory=list)
     requests: dict[str, RequestDone] = field(default_factory=dict)
     system: System | None = None
+    gauges: Gauges = field(default_factory=Gauges)
+    waits: deque[float] = field(default_factory=lambda: deque(maxlen=WAITS))  # the last data_wait
     last_word: RunFinished | RunStopped | RunFailed | None = None
     last_time: float = 0.0
     epochs: int = 0  # planned; a request or a resume may change them
@@ -103,6 +160,9 @@ def fold(state: RunState, event: AnyEvent) -> RunState:
             state.warnings.append(event)
         case System():
             state.system = event
+            state.gauges.add(event, state.steps_done)
+            if event.data_wait is not None:
+                state.waits.append(event.data_wait)
         case RequestDone():
             state.requests[event.id] = event
             state.epochs, state.planned_end = event.epochs, event.planned_end
@@ -131,8 +191,10 @@ def fold_all(state: RunState, events: Iterable[AnyEvent]) -> RunState:
 
 def _rewind(state: RunState, event: RunResumed) -> None:
     state.resumed, state.last_word = event, None
+    state.waits.clear()
     state.epochs, state.planned_end = event.epochs, event.planned_end
     state.curve.forget_from(event.step)
+    state.gauges.forget_from(event.step)
     state.validated = [v for v in state.validated if v.step <= event.step and not _later(v, event)]
     state.checkpoints = [
         c for c in state.checkpoints if (c.step, c.epoch) <= (event.step, event.epoch)

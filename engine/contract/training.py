@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ByteSize, Field
 
 from engine.contract.section import Section
 
@@ -41,6 +41,16 @@ class Train(Section):
     """Epochs between validations; the last epoch is always validated."""
     deterministic: bool = False
     """Only torch's deterministic algorithms: the same numbers again on a GPU too, slower."""
+
+    cache: Literal["auto", "on", "off"] = "auto"
+    """Whether what frozen layers make of each image is computed once and kept, where nothing about
+    it is random. "auto": where that pays; "on": always, and a problem where it can't be exact."""
+    cache_memory: ByteSize | None = None
+    """What may be kept in memory where the disk has no room for it, such as "4GB". Default: a
+    quarter of what is free."""
+    cache_disk: ByteSize = ByteSize(20_000_000_000)
+    """What may be kept on the disk, for later runs too, such as "20GB", of all runs together; 0 for
+    none. It is in $PTRAIN_CACHE, else ~/.cache/ptrain."""
 
     def validates(self, epoch: int, epochs: int) -> bool:
         """Whether the validation is due after this epoch (from 0) of so many."""

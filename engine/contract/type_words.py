@@ -7,9 +7,12 @@ import types
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ByteSize
 
-_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+_WORDS: dict[Any, str] = {
+    str: "text", int: "whole number", float: "number", bool: "true or false",
+    ByteSize: 'bytes, or text such as "4GB"',
+}  # fmt: skip
 _BOUNDS = {"ge": "≥ {:g}", "gt": "> {:g}", "le": "≤ {:g}", "lt": "< {:g}"}
 _LENGTHS = ("min_length", "max_length")
 

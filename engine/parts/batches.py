@@ -26,12 +26,12 @@ from engine.parts.joint_transforms import build_joint_transforms
 from engine.parts.randomness import generator
 from engine.parts.reading import Batch, Samples, Unreadable
 from engine.parts.sources import Source
-from engine.parts.split import Ahead, Split
+from engine.parts.split import Ahead, Kept, Split
 from engine.parts.steps import batches_per_epoch
 from engine.parts.target_counts import TargetCounts, target_counts
 from engine.parts.transforms import Preset, build_transforms
 
-__all__ = ["Batch", "Data", "Unreadable", "build_data"]
+__all__ = ["Batch", "Data", "Kept", "Unreadable", "build_data"]
 
 PREPARED_BYTES = 2**30  # at most that much memory for images that are transformed only once
 SMALL = 10_000  # samples in memory for which starting workers costs more than it gains
@@ -101,18 +101,22 @@ class Data:
             source, key=key, seed=self._train.seed, skip_unreadable=section.skip_unreadable
         )
 
-    def train_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch (from 0), from batch number `start` on.
+    def train_batches(
+        self, epoch: int, start: int = 0, kept: Kept | None = None
+    ) -> Iterator[Batch]:
+        """The batches of an epoch (from 0), from batch number `start` on; only what is not `kept`
+        is read.
 
         One epoch at a time: a new call ends the batches of the one before.
         """
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and epoch == start == 0:
-            return iter(ahead)
-        seed = self._train.seed
+        seed, size = self._train.seed, self._batch_size
         order = torch.randperm(self.train_samples, generator=generator(seed, "shuffle", epoch))
-        end = self.batches_per_epoch * self._batch_size
-        return self._train.batches(epoch, order[start * self._batch_size : end], self._batch_size)
+        order = order[start * size : self.batches_per_epoch * size]
+        known = kept is not None and any(kept.holds(0, part) for part in torch.split(order, size))
+        if ahead is not None and epoch == start == 0 and not known:
+            return iter(ahead)
+        return self._train.batches(epoch, order, size, kept)
 
     def first_batches(self, count: int) -> list[Batch]:
         """The first of epoch 0, looked at before training: `train_batches(0)` begins with them at
@@ -133,11 +137,18 @@ class Data:
         """As `train_targets`, of the validation samples; None without validation too."""
         return None if self._val is None else self._val.source.targets
 
-    def val_batches(self) -> Iterator[Batch]:
-        """All validation samples in their order; the last batch may be short."""
+    def val_batches(self, kept: Kept | None = None) -> Iterator[Batch]:
+        """All validation samples in their order; the last batch may be short. Only what is not
+        `kept` is read."""
         if self._val is None:
             return iter(())
-        return self._val.batches(VALIDATION, torch.arange(self.val_samples), self._batch_size)
+        order = torch.arange(self.val_samples)
+        return self._val.batches(VALIDATION, order, self._batch_size, kept)
+
+    def side(self, split: str) -> Samples | None:
+        """What is read of "train" or "val", and how."""
+        chosen = self._train if split == "train" else self._val
+        return None if chosen is None else chosen.samples
 
     def sample_name(self, index: int, split: str = "train") -> str:
         """For messages: the file of the sample, `split` being "train" or "val"."""
@@ -189,7 +200,8 @@ def build_data(
         size = len(source) * (4 * shape.numel() + (8 * shape[1:].numel() if masks else 0))
         prepared = source.in_memory and not random and size <= free
         free -= size if prepared else 0
-        samples = Samples(source, transform, seed, draws=random or source.draws)
+        views = section.views if random else None
+        samples = Samples(source, transform, seed, draws=random or source.draws, views=views)
         workers = _worker_count(section.workers, source)
         return Split(samples, seed, prepared=prepared, workers=workers, pin_memory=pin_memory)
 

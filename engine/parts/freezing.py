@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # BatchNorm*, SyncBatchNorm and InstanceNorm*
 
+from engine.contract.freezing import decision, is_still, matches, takes
 from engine.contract.problems import InputError, Problem, did_you_mean, few
-from engine.parts.patterns import matches
 
 NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
@@ -76,7 +76,7 @@ def freeze(
     if problems := [problem for problem in found if problem is not None]:
         raise InputError(*problems)
     names = _names(model)
-    decided = {thing: _decision(called, patterns, heads) for thing, called in names.items()}
+    decided = {thing: decision(called, patterns, heads) for thing, called in names.items()}
     still = {
         inside
         for module in model.modules()
@@ -106,38 +106,14 @@ def _names(model: nn.Module) -> dict[Thing, list[str]]:
     return names
 
 
-def _decision(called: list[str], patterns: list[str], heads: list[str]) -> bool | None:
-    """Frozen, taken out again, or never named."""
-    for pattern in reversed(patterns):
-        if any(takes(pattern, name, heads) for name in called):
-            return not pattern.startswith("!")
-    return None
-
-
-def takes(pattern: str, name: str, heads: list[str]) -> bool:
-    """Whether a pattern, with its `!` or without, names this module or parameter. What is in a head
-    is named by a pattern that begins with that head's own name only."""
-    glob = pattern.removeprefix("!")
-    head = next((head for head in heads if name == head or name.startswith(f"{head}.")), None)
-    if head is not None and not (glob.startswith(head) and glob[len(head) :][:1] in ("", *".*?[")):
-        return False
-    return matches(glob, name)
-
-
 def _is_still(module: nn.Module, decided: dict[Thing, bool | None]) -> bool:
-    """Whether nothing in the module moves.
-
-    A module whose parameters were all frozen one by one is as still as one that was named; one
-    without parameters (dropout, stochastic depth) must be named, or lie in a still one.
-    """
-    parameters = list(module.parameters())
-    taken_out = any(
-        decided[inside] is False
+    parameters = [decided[parameter] for parameter in module.parameters()]
+    idle = (
+        decided[inside]
         for inside in module.modules()
         if next(inside.children(), None) is None and next(inside.parameters(), None) is None
     )
-    frozen = all(decided[parameter] for parameter in parameters)
-    return frozen and not taken_out and bool(parameters or decided[module])
+    return is_still(parameters, idle, decided[module])
 
 
 def unmatched(model: nn.Module, pattern: str, heads: list[str], key: str) -> Problem | None:

@@ -78,6 +78,9 @@ class ImageMasks:
     def relative_name(self, index: int) -> str:
         return name_at(self.pairs.names, index)
 
+    def files(self, index: int) -> list[Path] | None:
+        return [Path(self.name(index)), self.pairs.masks / self._mask_name(index)]
+
 
 def image_mask_folder(
     section: Data, root: Path, ignore_index: int

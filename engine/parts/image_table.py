@@ -47,6 +47,9 @@ class ImageTable:
     def relative_name(self, index: int) -> str:
         return name_at(self._names, index)
 
+    def files(self, index: int) -> list[Path] | None:
+        return [Path(self.name(index))]
+
 
 def image_table(
     section: Data, root: Path, task: Task, ignore_index: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,9 @@ class MapStyle:
         return f"{self._title}[{index}]"
 
     relative_name = name
+
+    def files(self, index: int) -> list[Path] | None:
+        return None
 
     def _checked_length(self, key: str) -> int:
         if not (hasattr(self._dataset, "__len__") and hasattr(self._dataset, "__getitem__")):

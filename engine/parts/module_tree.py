@@ -33,6 +33,10 @@ class Layer:
     """Of the first call with a batch of one; None where the module is never called itself."""
     parameters: int
     """All inside it, shared ones once."""
+    own: dict[str, int]
+    """The parameters that it holds itself, by their last name, with their numbers of elements."""
+    norm: bool
+    """Whether it is a norm layer, which freeze_norm = false spares."""
     epochs: list[int | None]
     """When its parameters begin to train, each answer once: 0 for from the start, None for never.
     For a module without any it is [None] where it is held in evaluation mode."""
@@ -71,14 +75,18 @@ def module_tree(
         shapes = seen.get(name, (None, None))
         kind, depth = type(module).__name__, name.count(".") + bool(name)
         count = sum(p.numel() for p in inside.values())
-        layers.append(Layer(name, kind, depth, *shapes, count, epochs, *_of(inside, groups)))
+        own = {each: p.numel() for each, p in module.named_parameters(recurse=False)}
+        norm = isinstance(module, NORM_LAYERS)
+        layers.append(
+            Layer(name, kind, depth, *shapes, count, own, norm, epochs, *_of(inside, groups))
+        )
         if next(module.children(), None) is not None:
-            for own, parameter in module.named_parameters(prefix=name, recurse=False):
-                one = {own: parameter}
+            for named, parameter in module.named_parameters(prefix=name, recurse=False):
+                one = {named: parameter}
                 kind, shape = "Parameter", tuple(parameter.shape)
                 layers.append(
-                    Layer(own, kind, own.count(".") + 1, None, shape, parameter.numel(),
-                          _epochs([own], stages), *_of(one, groups))
+                    Layer(named, kind, named.count(".") + 1, None, shape, parameter.numel(),
+                          {}, norm, _epochs([named], stages), *_of(one, groups))
                 )  # fmt: skip
     return layers
 

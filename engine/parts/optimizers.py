@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.contract.freezing import matches
 from engine.contract.optimizer import Optimizer
 from engine.contract.optimizer_base import Group, OptimizerSection
 from engine.contract.problems import InputError, Problem, did_you_mean
-from engine.parts.patterns import known_names, matches
 from engine.parts.schedule import GroupRates
 
 HINTS = {
@@ -125,7 +125,7 @@ def parameter_groups(section: Optimizer, model: nn.Module) -> list[dict[str, Any
 
 
 def _no_match(pattern: str, key: str, model: nn.Module) -> Problem:
-    names = known_names(model)
+    names = _known_names(model)
     if any(matches(pattern, name) for name in names):
         hint = "frozen parameters are in no group: take them out of model.freeze, or this pattern"
         return Problem(f'"{pattern}" matches only what is frozen', key, hint)
@@ -147,3 +147,9 @@ def _emptied(groups: list[Group], chosen: dict[str, int], earlier: list[Problem]
         for position, group in enumerate(groups)
         if position not in chosen.values()
     ]
+
+
+def _known_names(model: nn.Module) -> list[str]:
+    """Every module and parameter of a model by its dotted name; the model itself has none."""
+    modules = [name for name, _ in model.named_modules() if name]
+    return modules + [name for name, _ in model.named_parameters()]

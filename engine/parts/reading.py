@@ -37,6 +37,7 @@ class Batch(NamedTuple):
     targets: Tensor  # (batch,) int64; (batch, labels or numbers) float32; (batch, H, W) int64
     indices: list[int]  # into the training or validation samples
     unreadable: list[Unreadable]
+    features: tuple[Tensor, ...] | None = None  # what was kept, in the place of the inputs
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,24 @@ class Failure:
 
 class Samples(Dataset[Batch | Failure]):
     """A batch by its key. `draws`: whether random numbers are drawn for a sample; they are
-    seeded by (seed, epoch, index). `transform`: from an image to a float tensor; of a
-    segmentation, from an image and its mask to both as tensors."""
+    seeded by (seed, epoch, index), with `views` by (seed, epoch modulo views, index). `transform`:
+    from an image to a float tensor; of a segmentation, from an image and its mask to both as
+    tensors."""
 
     def __init__(
-        self, source: Source, transform: Callable[..., Any], seed: int, *, draws: bool
+        self,
+        source: Source,
+        transform: Callable[..., Any],
+        seed: int,
+        *,
+        draws: bool,
+        views: int | None = None,
     ) -> None:
-        self.source, self._transform = source, transform
-        self._seed, self._draws = seed, draws
+        self.source, self.draws, self.views = source, draws, views
+        self._transform, self._seed = transform, seed
 
     def __getitem__(self, key: Key) -> Batch | Failure:
-        with generators_kept() if self._draws else contextlib.nullcontext():
+        with generators_kept() if self.draws else contextlib.nullcontext():
             try:
                 return self._batch(*key)
             except RunError as failed:
@@ -74,9 +82,10 @@ class Samples(Dataset[Batch | Failure]):
         targets: list[Target] = []
         read: list[int] = []
         unreadable = []
+        view = epoch % self.views if self.views and epoch >= 0 else epoch
         for index in indices:
-            if self._draws:
-                seed_generators(mix(self._seed, epoch, index))
+            if self.draws:
+                seed_generators(mix(self._seed, view, index))
             try:
                 image, target = self.source.read(index)
                 image = as_rgb(image)

@@ -51,6 +51,11 @@ class Source(Protocol):
         """The same wherever the data's folder lies."""
         ...
 
+    def files(self, index: int) -> list[Path] | None:
+        """All that the sample is read from; none where it always is the same, None where that
+        can't be told."""
+        ...
+
 
 class Digits:
     """The bundled 1,797 handwritten digits, 8x8, grey. Origin and license: digits.txt."""
@@ -74,6 +79,9 @@ class Digits:
         return f"digits[{index}]"
 
     relative_name = name
+
+    def files(self, index: int) -> list[Path] | None:
+        return []
 
 
 class _VisibleFolder(ImageFolder):  # type: ignore[misc]
@@ -129,6 +137,9 @@ class Folder:
 
     def relative_name(self, index: int) -> str:
         return name_at(self._names, index)
+
+    def files(self, index: int) -> list[Path] | None:
+        return [Path(self.name(index))]
 
 
 def names_array(names: Iterable[str]) -> Any:
@@ -194,3 +205,6 @@ class Subset:
 
     def relative_name(self, index: int) -> str:
         return self._source.relative_name(int(self._indices[index]))
+
+    def files(self, index: int) -> list[Path] | None:
+        return self._source.files(int(self._indices[index]))

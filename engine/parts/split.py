@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain, islice
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from engine.parts.reading import Batch, Samples
 from engine.parts.workers import Workers, raised
+
+
+class Kept(Protocol):
+    """What was computed of some samples, and need not be read again."""
+
+    def holds(self, epoch: int, indices: Tensor) -> bool:
+        """Whether it has a whole batch."""
+        ...
+
+    def batch(self, epoch: int, indices: Tensor) -> Batch:
+        """One that it holds."""
+        ...
 
 
 class Split:
@@ -22,12 +35,17 @@ class Split:
     ) -> None:
         self.source, self.seed = samples.source, seed
         self.worker_count = 0 if prepared else workers
-        self._samples, self._prepared, self._pin = samples, prepared, pin_memory
+        self.samples, self._prepared, self._pin = samples, prepared, pin_memory
         self._workers = (
             Workers(samples, self.worker_count, pin_memory) if self.worker_count else None
         )
 
-    def batches(self, epoch: int, order: Tensor, batch_size: int) -> Iterator[Batch]:
+    def batches(
+        self, epoch: int, order: Tensor, batch_size: int, kept: Kept | None = None
+    ) -> Iterator[Batch]:
+        """The samples of `order`, so many at a time; only what is not `kept` is read."""
+        if kept is not None:
+            return self._around(kept, epoch, order, batch_size)
         whole = self._whole if self._prepared else None
         if whole is not None:
             batches = self._select(*whole, order, batch_size)
@@ -35,12 +53,21 @@ class Split:
             keys = ((epoch, part.tolist()) for part in _parts(order, batch_size))
             if self._workers is not None:
                 return self._workers.batches(keys)  # they pin in a thread of their own
-            batches = (raised(self._samples[key]) for key in keys)
+            batches = (raised(self.samples[key]) for key in keys)
         return (_pinned(batch) for batch in batches) if self._pin else batches
+
+    def _around(self, kept: Kept, epoch: int, order: Tensor, batch_size: int) -> Iterator[Batch]:
+        parts = list(_parts(order, batch_size))
+        held = [kept.holds(epoch, part) for part in parts]
+        # Only the last part can be short, so the rest falls into the same batches again.
+        rest = [part for part, there in zip(parts, held, strict=True) if not there]
+        fresh = self.batches(epoch, torch.cat(rest), batch_size) if rest else iter(())
+        for part, there in zip(parts, held, strict=True):
+            yield kept.batch(epoch, part) if there else next(fresh)
 
     def few(self, epoch: int, indices: list[int]) -> Batch:
         """One batch of these samples, read here: no worker is started for it."""
-        return raised(self._samples[epoch, indices])
+        return raised(self.samples[epoch, indices])
 
     def close(self) -> None:
         if self._workers is not None:
@@ -51,7 +78,7 @@ class Split:
         """All images (N, 3, H, W) and their targets, made at the first use. None where a sample
         can't be read: the batch that it belongs to has to tell."""
         keys = ((0, [index]) for index in range(len(self.source)))
-        batches = [raised(self._samples[key]) for key in keys]
+        batches = [raised(self.samples[key]) for key in keys]
         if any(batch.unreadable for batch in batches):
             return None
         images = torch.cat([batch.inputs for batch in batches])

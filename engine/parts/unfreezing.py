@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from engine.contract.freezing import takes
 from engine.contract.model import Model
 from engine.contract.problems import InputError, Problem, few
-from engine.parts.freezing import Freezing, freeze, takes, unmatched
+from engine.parts.freezing import Freezing, freeze, unmatched
 
 
 @dataclass(frozen=True)

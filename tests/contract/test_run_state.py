@@ -2,6 +2,8 @@
 
 import math
 
+import msgspec
+
 from engine.contract.events import (
     AnyEvent,
     CheckpointSaved,
@@ -15,6 +17,8 @@ from engine.contract.events import (
     System,
     Validated,
     Warned,
+    decode_lines,
+    encode,
 )
 from engine.contract.run_state import RunState, fold, fold_all
 
@@ -88,6 +92,13 @@ def test_the_learning_rate_of_each_group_is_a_column() -> None:
     assert [list(column) for column in state.curve.lr] == [[0.1], [0.01]]
 
 
+def test_a_step_with_a_rate_that_is_not_finite_is_not_lost() -> None:
+    (event,) = decode_lines(encode(rates(0, math.nan, 0.01)))
+    state = folded(event)
+    assert math.isnan(state.curve.lr[0][0])
+    assert (list(state.curve.step), list(state.curve.lr[1])) == ([0], [0.01])
+
+
 def test_a_group_that_comes_later_or_goes_has_no_rate_where_it_is_not() -> None:
     events = [rates(0, 0.1), rates(1, 0.1, 0.01), rates(2), rates(3, 0.1)]
     for state in (folded(*events), fold_all(RunState(), events)):
@@ -113,6 +124,34 @@ def test_each_event_is_kept_where_it_belongs() -> None:
     assert state.started == started()
     assert (state.validated, state.checkpoints) == ([validated(3, 0)], [saved(3, 1)])
     assert (state.warnings, state.system, state.last_word) == ([warned], system, word)
+
+
+def test_the_speed_and_each_term_of_the_loss_are_columns() -> None:
+    def of_terms(number: int, **terms: float | None) -> Step:
+        return msgspec.structs.replace(step(number), samples_per_second=64.5, terms=terms or None)
+
+    events = [of_terms(0), of_terms(1, ce=0.5, dice=None), of_terms(2, dice=0.25), of_terms(3)]
+    for state in (folded(*events), fold_all(RunState(), events)):
+        assert list(state.curve.speed) == [64.5] * 4
+        ce, dice = (list(state.curve.terms[name]) for name in ("ce", "dice"))
+        assert (ce[1], dice[2]) == (0.5, 0.25)
+        assert [math.isnan(value) for value in (ce[0], *ce[2:], *dice[:2], dice[3])] == [True] * 6
+        fold(state, resumed(2, 0))
+        assert [len(state.curve.speed), *map(len, state.curve.terms.values())] == [2, 2, 2]
+
+
+def test_what_the_system_measured_is_kept_with_the_steps_that_were_done() -> None:
+    first = System(time=6.0, memory=1)
+    second = System(time=9.0, memory=2, cpu=97.5, device_memory=3, device_utilisation=40)
+    state = folded(started(), first, step(0), step(1), second)
+    gauges = state.gauges
+    assert (list(gauges.step), list(gauges.time)) == ([0, 2], [6.0, 9.0])
+    assert list(gauges.values["memory"]) == [1, 2]
+    assert [gauges.values[name][1] for name in ("cpu", "device_memory")] == [97.5, 3]
+    assert math.isnan(gauges.values["cpu"][0])
+    assert math.isnan(gauges.values["device_memory_total"][1])
+    fold(state, resumed(1, 0))
+    assert list(gauges.step) == [0]
 
 
 def test_the_best_checkpoint_is_the_newest_of_its_kind() -> None:

@@ -27,26 +27,36 @@ EXPERIMENT = '[data]\n[model]\nbackbone = "resnet18"\n[train]\nepochs = 3\n'
 class FakeLauncher:
     """Says what it is told to, and remembers what it was asked."""
 
-    checked: Outcome = field(default_factory=Outcome)
     started: Outcome = field(default_factory=Outcome)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     begin: Callable[[], Outcome] | None = None
     answers: dict[str, Answer] = field(default_factory=dict)  # by the command's first word
+    doing: Callable[[str], None] | None = None
+    gone: Callable[[str], None] | None = None
+    closed: bool = False
+
+    def warm_up(self, doing: Callable[[str], None], gone: Callable[[str], None]) -> None:
+        self.doing, self.gone = doing, gone
+
+    def close(self) -> None:
+        self.closed = True
 
     async def ask(self, *arguments: str, text: str | None = None) -> Answer:
+        if arguments[0] == "lr" and text is None and "lr" not in self.answers:
+            # The charts ask for a plan of their own accord, when a run has been seen for a second.
+            return Answer(1, "", "no plan in the test")
         self.asked.append((*arguments, text))
         return self.answers.get(arguments[0], Answer(1, "", "no answer to this in the test"))
-
-    async def check(self, file: Path, device: str | None) -> Outcome:
-        self.asked.append(("check", file.name, device))
-        return self.checked
 
     async def start(self, file: Path, device: str | None, runs: Path) -> Outcome:
         self.asked.append(("start", file.name, device, runs))
         return self.begin() if self.begin else self.started
 
-    async def resume(self, run: RunDirectory, epochs: int | None) -> Outcome:
-        self.asked.append(("resume", run.id, epochs))
+    async def resume(
+        self, run: RunDirectory, epochs: int | None, checkpoint: str | None = None
+    ) -> Outcome:
+        chosen = [checkpoint] if checkpoint else []
+        self.asked.append(("resume", run.id, epochs, *chosen))
         return self.started
 
 
@@ -64,6 +74,7 @@ def board(
         launcher=launcher or FakeLauncher(),
         acting=acting,
         devices=lambda: [CPU, GPU],
+        opening=False,
     )
 
 
@@ -73,7 +84,7 @@ def append(run: RunDirectory, *events: Event) -> None:
             file.write(encode(event))
 
 
-def started(epochs: int = 3) -> RunStarted:
+def started(epochs: int = 3, file: str = "") -> RunStarted:
     return RunStarted(
         time=time.time(),
         version="0",
@@ -92,6 +103,7 @@ def started(epochs: int = 3) -> RunStarted:
         workers=0,
         precision="fp32",
         frozen=[],
+        file=file,
         report=["all layers train"],
     )
 
@@ -103,8 +115,8 @@ def step(number: int, loss: float = 0.5, at: float | None = None) -> Step:
     )
 
 
-def new_run(folder: Path, name: str = "ants") -> RunDirectory:
-    return create(folder / "runs", name, EXPERIMENT, b"")
+def new_run(folder: Path, name: str = "ants", source: bytes = b"") -> RunDirectory:
+    return create(folder / "runs", name, EXPERIMENT, source)
 
 
 def running(folder: Path, name: str = "ants", host: str | None = None) -> RunDirectory:

@@ -1,4 +1,4 @@
-"""Starting a run from the dashboard: device, check, start, and what is told when it fails."""
+"""Starting a run from the dashboard: device, start, and what is told when it fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from engine.contract.problems import Problem
-from tests.tui.board import EXPERIMENT, FakeLauncher, board, look, new_run, running, told
+from tests.tui.board import EXPERIMENT, FakeLauncher, board, look, new_run, told
 from tui.app import Dashboard
 from tui.launching import Answer, Engine, Outcome, device_in, read_outcome
 from tui.screens.choice import ChoiceDialog
@@ -70,19 +70,14 @@ def test_the_devices_are_told_with_free_memory_and_users(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("keys", "device"), [(["enter"], None), (["down", "enter"], "cpu")])
-def test_a_run_is_checked_started_and_followed(
-    folder: Path, keys: list[str], device: str | None
-) -> None:
+def test_a_run_is_started_and_followed(folder: Path, keys: list[str], device: str | None) -> None:
     launcher = FakeLauncher()
     launcher.begin = lambda: Outcome(run=new_run(folder, "begun").path)
-    running(folder, "earlier")
+    new_run(folder, "earlier")
     app = board(folder, launcher=launcher)
 
     async def test(pilot: Pilot[None]) -> None:
-        assert launcher.asked == [
-            ("check", "ants.toml", device),
-            ("start", "ants.toml", device, folder / "runs"),
-        ]
+        assert launcher.asked == [("start", "ants.toml", device, folder / "runs")]
         await look(app, pilot)
         assert app.main.chosen is not None
         assert app.main.chosen.parent.name == "begun"
@@ -92,17 +87,15 @@ def test_a_run_is_checked_started_and_followed(
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 10)])
-def test_what_check_finds_is_shown_and_nothing_is_started(
-    folder: Path, size: tuple[int, int]
-) -> None:
+def test_what_stands_in_the_way_of_a_run_is_shown(folder: Path, size: tuple[int, int]) -> None:
     problem = Problem("unknown key", "loss.nmae", 'did you mean "name"?', Path("ants.toml"), 7)
-    launcher = FakeLauncher(checked=Outcome(problems=[problem]))
+    launcher = FakeLauncher(started=Outcome(problems=[problem]))
     app = board(folder, launcher=launcher)
 
     async def test(pilot: Pilot[None]) -> None:
         assert isinstance(app.screen, ProblemsDialog)
         assert '✗ line 7: loss.nmae: unknown key\n    did you mean "name"?' in shown(app)
-        assert [asked[0] for asked in launcher.asked] == ["check"]
+        assert "ants.toml can't run" in shown(app)
         await pilot.press("escape")
         assert app.screen is app.main
 
@@ -141,13 +134,13 @@ def test_a_problem_of_ones_own_code_is_to_be_mended_there(folder: Path) -> None:
 
 def test_warnings_are_told_and_stop_nothing(folder: Path) -> None:
     warning = Problem("slow", severity="warning")
-    launcher = FakeLauncher(checked=Outcome(problems=[warning, warning]))
-    launcher.begin = lambda: Outcome(run=new_run(folder).path)
+    launcher = FakeLauncher()
+    launcher.begin = lambda: Outcome(run=new_run(folder).path, problems=[warning, warning])
     app = board(folder, launcher=launcher)
 
     async def test(pilot: Pilot[None]) -> None:
-        assert [asked[0] for asked in launcher.asked] == ["check", "start"]
         assert "warning: slow (and 1 more)" in told(app)
+        assert "it goes on without this dashboard" in told(app)
 
     start(app, test, "enter")
 
@@ -198,7 +191,7 @@ def test_a_real_check_tells_a_files_problems(tmp_path: Path) -> None:
     """A mistake in the file is found before torch is imported, so this is quick."""
     file = tmp_path / "a.toml"
     file.write_text('[model]\nbackbone = "resnet19"\n[train]\nepochs = 1\n')
-    outcome = asyncio.run(Engine().check(file, "cpu"))
+    outcome = read_outcome(asyncio.run(Engine().ask("check", str(file), "--json")))
     assert [(problem.key, problem.line) for problem in outcome.problems] == [("model.backbone", 2)]
 
 

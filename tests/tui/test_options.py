@@ -21,7 +21,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_runs_are_where_ptrain_puts_them(here: Path) -> None:
     options = read_options(["experiments"])
     assert (options.folder, options.runs) == (here / "experiments", here / "runs")
-    assert (options.read_only, options.mouse) == (False, True)
+    assert (options.read_only, options.mouse, options.workbench) == (False, True, True)
 
 
 def test_runs_beside_the_experiments_come_before_those_of_the_working_directory(
@@ -41,8 +41,9 @@ def test_the_option_comes_before_the_environment(
 
 
 def test_without_a_folder_it_is_the_working_directory(here: Path) -> None:
-    options = read_options(["--read-only", "--no-mouse"])
-    assert (options.folder, options.read_only, options.mouse) == (here, True, False)
+    options = read_options(["--read-only", "--no-mouse", "--no-workbench"])
+    assert (options.folder, options.read_only) == (here, True)
+    assert (options.mouse, options.workbench) == (False, False)
 
 
 @pytest.mark.parametrize("wrong", [["nowhere"], ["--reed-only"], [".", "."], ["--runs"]])

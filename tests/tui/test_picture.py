@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.chart_view import View, cursor_at, cursor_moved, panned, zoomed
-from tui.numbers import x_ticks
-from tui.picture import Content, Line, Mark, draw
+from tui.chart_view import View, chosen, cursor_at, cursor_moved, panned, zoomed
+from tui.content import Content, Line, Mark
+from tui.numbers import clock, value_words, x_ticks
+from tui.picture import draw
 from tui.series import floats
 from tui.smoothing import smoothed
 
@@ -56,7 +58,11 @@ def contents(draw_: st.DrawFn) -> Content:
     places = st.one_of(st.none(), st.floats(-10, 1000))
     marks = [Mark(x, y, "◆", "@") for x, y in draw_(st.lists(st.tuples(st.floats(0, 50), places)))]
     axis = draw_(st.sampled_from(X_AXES))
-    return Content("Loss", lines, marks, "checkpoint", axis)
+    planned = draw_(st.integers(0, len(lines)))
+    lines = [replace(each, planned=number < planned) for number, each in enumerate(lines)]
+    measured = draw_(st.none() | st.floats(0, 40))
+    return Content("Loss", lines, marks, "checkpoint", axis, from_zero=draw_(st.booleans()),
+                   measured=measured)  # fmt: skip
 
 
 @settings(deadline=None, max_examples=150)
@@ -67,7 +73,8 @@ def contents(draw_: st.DrawFn) -> Content:
     log=st.booleans(),
     ascii=st.booleans(),
     keys=st.lists(
-        st.sampled_from(["in", "out", "left", "right", "back", "on", "far"]), max_size=12
+        st.sampled_from(["in", "out", "left", "right", "back", "on", "far", "anchor", "choose"]),
+        max_size=12,
     ),
 )
 def test_no_series_size_or_key_breaks_it(
@@ -80,6 +87,10 @@ def test_no_series_size_or_key_breaks_it(
                 view = zoomed(view, whole, 0.1 if key == "in" else 3.0)
             case "left" | "right":
                 view = panned(view, whole, -0.25 if key == "left" else 0.25)
+            case "anchor":
+                view = replace(view, anchor=view.cursor)
+            case "choose":
+                view = chosen(view)
             case _:
                 cells = {"back": -1, "on": 1, "far": -(10**6)}[key]
                 view = cursor_moved(view, whole, content.points, cells, width)
@@ -127,6 +138,33 @@ def test_the_legend_has_the_last_values_and_the_cursors_where_there_is_one() -> 
     assert "val 9" in at_one
 
 
+def test_what_was_planned_is_named_once_and_goes_on_where_nothing_is_measured() -> None:
+    ghost = Line("planned", floats([0, 9]), floats([1.0, 1.0]), 2, planned=True)
+    measured = line([1.0, 2.0, 4.0], name="head")
+    content = Content("lr", [measured, ghost, ghost], span=(0.0, 9.0), measured=2.0)
+    assert plain(content, width=80)[0].rstrip().endswith("planned")
+    assert content.points.tolist() == [0, 1, 2, 9]
+    later = plain(content, View(cursor=9.0), width=80)[0]
+    assert "planned 1" in later
+    assert later.split("head")[1][:2].strip() == ""  # no value: it isn't measured yet
+
+
+def test_the_cursors_line_does_not_hide_the_curve() -> None:
+    content = Content("Loss", [line([1.0] * 40)])
+    with_, without = (plain(content, View(cursor=at), ascii=True) for at in (20.0, None))
+    row = next(number for number, text in enumerate(without) if "***" in text[8:])
+    assert with_[row] == without[row]
+    assert sum("|" in text[8:] for text in with_) == 12 - 3 - 1
+
+
+def test_a_long_legend_has_two_rows_where_there_is_room() -> None:
+    lines = [line([1.0, 2.0], number, f"a long name {number}") for number in range(3)]
+    high, low = (plain(Content("lr", lines), height=height) for height in (12, 8))
+    assert "a long name 2" in high[1]
+    assert "a long name 2" not in low[0] + low[1]
+    assert low[0].rstrip().endswith("…")
+
+
 def test_a_gap_is_marked_and_told() -> None:
     rows = plain(Content("Loss", [line([1.0, 1.0, NAN, 2.0, 2.0])]), ascii=True)
     assert "! not finite" in rows[0]
@@ -152,8 +190,31 @@ def test_a_checkpoint_is_a_mark_on_its_line() -> None:
 
 def test_numbers_of_the_x_axis_are_short_and_round() -> None:
     assert x_ticks((0.0, 1e6), "step", 2) == ("step", [(0, "0"), (5e5, "500k"), (1e6, "1M")])
-    assert x_ticks((0.0, 7200.0), "time", 2) == ("h", [(0, "0"), (3600, "1"), (7200, "2")])
-    assert x_ticks((0.0, 90.0), "time", 2)[0] == "s"
+    assert x_ticks((0.0, 7200.0), "time", 2) == ("time", [(0, "0s"), (3600, "1h"), (7200, "2h")])
+    assert x_ticks((0.0, 90.0), "time", 2)[1] == [(0, "0s"), (60, "1m")]
+    assert x_ticks((0.0, 0.5), "time", 2)[1] == [(0, "0s"), (0.5, "0.5s")]
+    assert [words for _, words in x_ticks((0.0, 30 * 86400.0), "time", 4)[1]] == [
+        "0s", "8d", "16d", "24d"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0s"), (0.25, "0.25s"), (45, "45s"), (61, "1m 1s"), (4800, "1h 20m"), (4805, "1h 20m 5s"),
+     (86400 * 2 + 3600, "2d 1h"), (-4800, "-1h 20m"), (59.99, "60s")],
+)  # fmt: skip
+def test_a_time_is_read_as_on_a_clock(seconds: float, words: str) -> None:
+    assert clock(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0, "0"), (0.5, "0.5"), (1234.5, "1234"), (9999, "9999"), (12345.6, "12.35k"), (2e6, "2M"),
+     (-3.5e9, "-3.5G"), (1e-5, "1e-5"), (0.00012345, "0.0001234"), (3.4e38, "3.4e38"),
+     (math.nan, "nan"), (-math.inf, "-inf")],
+)  # fmt: skip
+def test_a_value_is_told_with_four_digits(value: float, words: str) -> None:
+    assert value_words(value) == words
 
 
 def test_zooming_keeps_the_cursor_where_it_is_and_ends_at_the_whole() -> None:

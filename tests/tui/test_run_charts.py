@@ -180,7 +180,7 @@ def test_the_x_axis_is_step_epoch_or_time_and_the_cursor_stays_on_its_step(
         assert rows(charts.loss)[-1].rstrip().endswith("epoch")
         await pilot.press("x")
         assert charts.lr.view.cursor == 2 * at  # a step takes two seconds
-        assert rows(charts.lr)[-1].rstrip().endswith("min")
+        assert rows(charts.lr)[-1].rstrip().endswith("6m    time")
         await pilot.press("x")
         assert charts.loss.view.cursor == at
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from engine.contract.events import RunFinished
@@ -37,6 +38,26 @@ def test_the_run_that_one_looks_at_is_read_first(tmp_path: Path) -> None:
         assert looked == {looked_at.path: True, other.path: False}
 
 
+def test_where_no_run_has_come_or_gone_it_is_not_searched_for(tmp_path: Path) -> None:
+    new_run(tmp_path)
+    runs = RunList(tmp_path / "runs")
+    runs.search_if_due()
+    assert len(runs.look()) == 1
+    before = runs.version
+    runs.search_if_due()
+    runs.look()
+    assert runs.version == before
+    other = new_run(tmp_path, "other")
+    runs.search_if_due()
+    assert [watched.run.name for watched in runs.look()].count("other") == 1
+    shutil.rmtree(other.path)
+    runs.search_if_due()
+    assert len(runs.look()) == 1
+    shutil.rmtree(tmp_path / "runs")
+    runs.search_if_due()
+    assert runs.look() == []
+
+
 def test_a_run_that_is_over_is_read_again_when_it_goes_on(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     append(run, started(), step(0), RunFinished(time=1.0, step=1, epochs=1.0, seconds=1.0))
@@ -46,5 +67,5 @@ def test_a_run_that_is_over_is_read_again_when_it_goes_on(tmp_path: Path) -> Non
     assert watched.status.state == "finished"
     other = running(tmp_path, "other")
     run.lock.write_bytes(other.lock.read_bytes())
-    runs.look()
+    runs.look(run.path)
     assert watched.status.state == "running"

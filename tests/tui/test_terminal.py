@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.contract.events import Step
 from engine.contract.run_directory import RunDirectory
 from engine.contract.runs import status
 from tests.test_processes import arguments, environment, wait_for
+from tests.test_resume import assert_same
 from tests.training import Numbers, effective_events, only_run
 
 DASHBOARD = [sys.executable, "-c", "from tui.app import main; main()"]
 EPOCHS = 25  # of 4 steps; longer than three dashboards take to be opened and left
-LEAVES = {b"\x1b[?1049l": b"\x1b[?1049h", b"\x1b[?1003l": b"\x1b[?1003h"}  # what undoes what
+LEAVES = {b"\x1b[?1049l": b"\x1b[?1049h", b"\x1b[?1002l": b"\x1b[?1002h"}  # what undoes what
 
 
 class Terminal:
@@ -56,6 +58,16 @@ class Terminal:
     def shows(self, text: bytes) -> bool:
         self.read()
         return text in self.output
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.reading, keys)
+
+    def workbench(self) -> psutil.Process | None:
+        """The process that warms up for it."""
+        for child in psutil.Process(self.process.pid).children():
+            if "engine.workbench" in child.cmdline():
+                return child
+        return None
 
     def hang_up(self) -> None:
         """As a line that drops: the kernel sends SIGHUP, and the terminal is gone."""
@@ -131,3 +143,33 @@ def test_a_run_does_not_notice_how_dashboards_end_and_the_terminal_is_left_clean
     assert steps == list(range(4 * EPOCHS)), "no event is lost"
     both = len(Numbers.of(undisturbed).steps)
     assert Numbers.of(run).steps[:both] == Numbers.of(undisturbed).steps
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "hang up"])
+def test_a_run_that_a_dashboard_started_goes_on_without_it_and_its_workbench_is_gone(
+    experiment: Path,
+    undisturbed: RunDirectory,
+    tmp_path: Path,
+    terminals: list[Terminal],
+    end: str,
+) -> None:
+    terminal = Terminal(experiment.parent, tmp_path)
+    terminals.append(terminal)
+    wait_for(lambda: terminal.shows(b"torch is warming up"))
+    workbench = terminal.workbench()
+    assert workbench is not None
+    if end == "hang up":
+        wait_for(lambda: workbench.num_threads() == 1)  # torch is imported
+    terminal.type(b"r")
+    wait_for(lambda: terminal.shows(b"Run small.toml on"))
+    terminal.type(b"\r")
+    if end == "SIGKILL":  # it waits for torch
+        wait_for(lambda: terminal.shows(b"starting small.toml"))
+        terminal.process.kill()
+    else:
+        wait_for(lambda: list(tmp_path.glob("*/*/experiment.toml")))
+        terminal.hang_up()
+    terminal.left()
+    wait_for(lambda: not workbench.is_running())
+    wait_for(lambda: status(only_run(tmp_path)).state == "finished")
+    assert_same(only_run(tmp_path), undisturbed)

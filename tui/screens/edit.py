@@ -23,10 +23,12 @@ from tui.form_changes import add, can_add, move, remove
 from tui.form_help import help_on, title_of
 from tui.form_model import Path as Key
 from tui.form_model import form_of, place_of
+from tui.freeze_section import FREEZE
 from tui.launching import Launcher
 from tui.screens.choose import ChooseScreen
 from tui.screens.document import DocumentScreen
 from tui.screens.field_help import FieldHelpDialog
+from tui.screens.freezing import ask_freezing
 from tui.screens.help import keys_of
 from tui.screens.values import ask_for_value
 from tui.toml_blocks import EditError
@@ -34,6 +36,7 @@ from tui.toml_edit import meant
 from tui.widgets.experiment_form import ExperimentForm
 from tui.widgets.field_row import FieldRow
 from tui.widgets.key_line import KeyLine
+from tui.widgets.planned_lr import PlannedLr
 from tui.widgets.problem_list import ProblemList
 from tui.widgets.toml_text import TomlText
 
@@ -59,6 +62,8 @@ class EditScreen(DocumentScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f3", "other_side", "Form, text", tooltip="Go to the other side: form or text"),
+        Binding("f9", "freezing", "Freezing", tooltip="The modules, with what is frozen of them"),
+        Binding("f10", "plan", "Plan", tooltip="The planned learning rate, as one types"),
         Binding("f4", "problems", "Problems", show=False, tooltip="Go to the list of problems"),
     ]
 
@@ -76,6 +81,7 @@ class EditScreen(DocumentScreen):
         with Horizontal(id="sides"):
             yield ExperimentForm()
             yield TomlText()
+        yield PlannedLr(self.launcher)
         yield ProblemList()
         yield Static("", id="help", markup=False)
         yield KeyLine(always=("save", "leave", "explain", "other_side"))
@@ -113,9 +119,19 @@ class EditScreen(DocumentScreen):
     @work
     async def on_field_row_asked(self, message: FieldRow.Asked) -> None:
         row, document = message.row, self.document
+        if row.path == FREEZE:
+            self.action_freezing()
+            return
         toml = await ask_for_value(self, row, document.values or {}, document.path)
         if toml is not None:
             await self._edit(lambda: document.set_text(row.path, toml))
+
+    @work
+    async def action_freezing(self) -> None:
+        """The module tree, with what is frozen of it."""
+        words = await ask_freezing(self.app, self.document, self.launcher)
+        if words is not None:
+            await self._edit(lambda: self.document.set_words(FREEZE, words))
 
     def _changed(self) -> None:
         self.query_one(TomlText).show(self.document.shown)
@@ -139,6 +155,7 @@ class EditScreen(DocumentScreen):
         problems = document.problems()
         form.tell(problems if values is not None else ())
         self.query_one(ProblemList).show(problems)
+        self.query_one(PlannedLr).follow(document, problems)
         self.show_title()
         self._show_help()
 
@@ -220,6 +237,11 @@ class EditScreen(DocumentScreen):
             text.focus()
         else:
             form.focus_path(self._place)
+
+    def action_plan(self) -> None:
+        """Show the curve, go into it, hide it."""
+        if not self.query_one(PlannedLr).show_or_leave():
+            self.query_one(ExperimentForm).focus_path(self._place)
 
     def action_problems(self) -> None:
         problems = self.query_one(ProblemList)

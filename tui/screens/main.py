@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from textual import on, work
@@ -15,30 +16,40 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine.contract.devices import Device
+from engine.contract.events import CheckpointSaved
+from engine.contract.queue import Queue
 from tui.acting import Acting, why_not
 from tui.device_watch import DeviceWatch
 from tui.launching import Launcher
 from tui.options import Options
+from tui.pace import Pace
+from tui.queue_watch import QueueWatch
+from tui.remembered import Remembered
 from tui.run_list import RunList, WatchedRun
 from tui.screens.asking import ask_evaluation, ask_for_epochs, ask_to_stop, save_checkpoint
-from tui.screens.edit import EditScreen
+from tui.screens.charting import serve
+from tui.screens.checkpoint import copy_path, show_checkpoint
+from tui.screens.edited import show_edited
 from tui.screens.new_experiment import new_experiment
-from tui.screens.starting import resume, start
-from tui.summary import summary
+from tui.screens.queue import QueueDialog
+from tui.screens.remembering import PANES, give_back, go_back, remembered_of
+from tui.screens.starting import resume, start, warm_up
 from tui.widgets.checkpoint_list import CheckpointList
+from tui.widgets.difference_table import DifferenceTable
 from tui.widgets.experiment_list import ExperimentList
 from tui.widgets.key_line import KeyLine
+from tui.widgets.log_pane import LogPane
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog
+from tui.widgets.run_pane import RunPane
+from tui.widgets.run_summary import RunSummary
 from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
-from tui.widgets.words import Words
 
-LOOK_SECONDS = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
 SEARCH_SECONDS = 1.0  # between two looks for new runs and experiments: they are searched for
 DEVICE_SECONDS = 2.0
 READ_SECONDS = 0.03  # at one go; a key that is pressed meanwhile waits as long
-PANES = {"left": "1 Runs", "charts": "2 Charts", "right": "3 Run"}
+REMEMBER_SECONDS = 2.0
 
 
 class MainScreen(Screen[object]):
@@ -72,6 +83,7 @@ class MainScreen(Screen[object]):
         Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint now"),
         Binding("v", "evaluate", "Evaluate", show=False, tooltip="Evaluate now"),
         Binding("plus", "epochs", "Epochs", show=False, tooltip="More epochs, or fewer"),
+        Binding("Q", "queue", "Queue", show=False, tooltip="What waits for its device"),
         Binding("l", "log", "Log", show=False, tooltip="Go to the log"),
         Binding("1", "pane('left')", "Runs", show=False, tooltip="Go to experiments and runs"),
         Binding("2", "pane('charts')", "Charts", show=False, tooltip="Go to the charts"),
@@ -84,11 +96,16 @@ class MainScreen(Screen[object]):
         launcher: Launcher,
         acting: Acting,
         devices: Callable[[], list[Device]],
+        remembered: Remembered,
+        pace: Pace,
     ) -> None:
         super().__init__()
+        self.remembered, self.pace, self.pane = remembered, pace, "left"
+        self._shown = -1  # the runs' version
         self.options, self.launcher, self.acting = options, launcher, acting
         self.devices = DeviceWatch(devices)
         self.runs = RunList(options.runs)
+        self.queue_watch = QueueWatch(Queue(options.runs))
         self.watched: dict[Path, WatchedRun] = {}
         self.chosen: Path | None = None  # the run's folder
         self.experiment: Path | None = None
@@ -102,31 +119,46 @@ class MainScreen(Screen[object]):
                 yield Static("Experiments", classes="heading")
                 with Vertical(id="experiments"):
                     yield ExperimentList(self.options.folder)
-                yield Static("Runs", classes="heading")
-                yield RunTable()
+                yield RunPane()
             with Vertical(id="charts", classes="pane -shown"):
                 yield RunCharts()
+                yield DifferenceTable()
             with Vertical(id="right", classes="pane"):
                 with VerticalScroll(id="summary", can_focus=False):
-                    yield Words(id="summary-words")
+                    yield RunSummary(id="summary-words")
                 yield Static("Checkpoints", classes="heading")
                 with Vertical(id="checkpoints"):
                     yield CheckpointList()
                 yield Static("Log", classes="heading")
                 with Vertical(id="log"):
-                    yield RunLog()
+                    yield LogPane()
         yield KeyLine()
 
     def on_mount(self) -> None:
-        self.action_pane("left")
+        self.action_pane(self.pane)
+        settings = self.remembered.settings
+        give_back(self, settings)
         if self.options.read_only:
             self.query_one(TopLine).say("read-only", "read-only")
+        else:
+            self.call_after_refresh(warm_up, self, self.launcher)
         self.look()
         if not self.watched:
             self.query_one(ExperimentList).focus()
-        self.set_interval(LOOK_SECONDS, self.look)
+        go_back(self, settings)
+        self.set_interval(REMEMBER_SECONDS, self.remember)
+        self._look_again()
+        self.call_after_refresh(
+            threading.Thread(target=import_module, args=("tui.screens.edit",), daemon=True).start
+        )
         self.devices.look()
         self.set_interval(DEVICE_SECONDS, self.devices.look)
+
+    def remember(self) -> None:
+        """For the next time. That it doesn't work is told once."""
+        self.remembered.keep(remembered_of(self) | {"theme": self.app.theme})
+        if trouble := self.remembered.news():
+            self.notify(trouble, severity="warning", markup=False)
 
     # What there is to see
 
@@ -135,26 +167,38 @@ class MainScreen(Screen[object]):
         now = time.monotonic()
         if search or now - self._searched >= SEARCH_SECONDS:
             self._searched = now
-            self._search()
+            (self.runs.search if search else self.runs.search_if_due)()
+            self.query_one(ExperimentList).look()
+            for words in self.queue_watch.look():
+                self.notify(words, severity="error", timeout=20, markup=False)
         runs = self.runs.look(self.chosen, READ_SECONDS)
         self.watched = {watched.run.path: watched for watched in runs}
-        self.query_one(RunTable).show(runs)
+        if self.runs.version != self._shown:
+            self._shown = self.runs.version
+            self.query_one(RunPane).show(runs)
+            self.call_after_refresh(self.pace.changed)
         self.query_one(TopLine).show(self.devices.known)
         self._show_run()
         for answer in self.acting.answers(runs):
             self.notify(answer)
-        if self.runs.behind:
-            self.set_timer(READ_SECONDS, self.look)
 
-    def _search(self) -> None:
-        self.runs.search()
-        self.query_one(ExperimentList).look()
+    def _look_again(self) -> None:
+        """In a while, and again and again."""
+        busy = any(not watched.status.over for watched in self.watched.values())
+        seconds = READ_SECONDS if self.runs.behind else self.pace.seconds(busy=busy)
+        self.set_timer(seconds, self._look_once)
+
+    def _look_once(self) -> None:
+        if not self.pace.waits:
+            self.look()
+        self._look_again()
 
     def _show_run(self) -> None:
         watched = self._chosen_run()
-        words = self.query_one("#summary-words", Words)
-        words.text = summary(watched) if watched is not None else self._no_run()
-        self.query_one(RunCharts).show(watched)
+        self.query_one(RunSummary).show(watched, self._no_run())
+        overlaid = self.query_one(RunPane).overlaid(self.chosen)
+        self.query_one(RunCharts).show(watched, overlaid)
+        self.query_one(DifferenceTable).show(overlaid)
         self.query_one(CheckpointList).show(watched)
         self.query_one(RunLog).show(watched)
 
@@ -183,6 +227,11 @@ class MainScreen(Screen[object]):
         self.chosen = message.path
         self._show_run()
 
+    @on(RunPane.OverlayChanged)
+    def _overlay_changed(self, message: RunPane.OverlayChanged) -> None:
+        message.stop()
+        self._show_run()
+
     @on(ExperimentList.Chosen)
     def _experiment_chosen(self, message: ExperimentList.Chosen) -> None:
         message.stop()
@@ -203,13 +252,30 @@ class MainScreen(Screen[object]):
 
     @on(CheckpointList.Copy)
     def _copy(self, message: CheckpointList.Copy) -> None:
-        """By OSC 52; where the terminal doesn't take that, the path can be read and marked."""
         message.stop()
-        self.app.copy_to_clipboard(str(message.path))
-        self.notify(str(message.path), title="copied, if your terminal allows it", timeout=10)
+        copy_path(self, message.path)
+
+    @on(CheckpointList.Resume)
+    def _resume_from(self, message: CheckpointList.Resume) -> None:
+        message.stop()
+        self._resume(message.saved)
+
+    @on(CheckpointList.Show)
+    @work
+    async def _show_checkpoint(self, message: CheckpointList.Show) -> None:
+        if (watched := self._chosen_run()) is not None:
+            answer = await show_checkpoint(self, watched, message.saved)
+            if answer == "resume":
+                self._resume(message.saved)
+
+    @on(RunCharts.Wanted)
+    def _charts_want(self, message: RunCharts.Wanted) -> None:
+        message.stop()
+        serve(self, self.launcher, message)
 
     def action_pane(self, name: str) -> None:
         """Show a pane where only one fits, and go to it."""
+        self.pane = name
         for pane in PANES:
             self.query_one(f"#{pane}").set_class(pane == name, "-shown")
         self.query_one("#tabs", Static).update(
@@ -223,7 +289,7 @@ class MainScreen(Screen[object]):
 
     def action_log(self) -> None:
         self.action_pane("right")
-        self.query_one(RunLog).focus()
+        self.set_focus(self.query_one(RunLog))
 
     # What one can do
 
@@ -244,6 +310,8 @@ class MainScreen(Screen[object]):
         if self.options.read_only or self.experiment is None:
             self._no_experiment("edit")
             return
+        from tui.screens.edit import EditScreen  # `on_mount` has it imported behind the paint
+
         screen = EditScreen(self.experiment, self.launcher)
         self.app.push_screen(screen, lambda _saved: self.look(search=True))
 
@@ -257,21 +325,36 @@ class MainScreen(Screen[object]):
         )
         self._follow(path)
 
+    @on(RunTable.Edited)
     @work
-    async def action_resume(self) -> None:
+    async def _edited(self, message: RunTable.Edited) -> None:
+        if watched := self._chosen_run():
+            path = await show_edited(self, watched, self.launcher, self.options, self.devices)
+            self._follow(path)
+
+    def action_resume(self) -> None:
+        self._resume()
+
+    @work
+    async def _resume(self, saved: CheckpointSaved | None = None) -> None:
         watched = self._chosen_run()
         reason = why_not(watched, read_only=self.options.read_only)
         if watched is None or self.options.read_only or not watched.status.over:
             self.notify(reason or "it is running already", severity="warning")
             return
-        self._follow(await resume(self, self.launcher, watched))
+        self._follow(await resume(self, self.launcher, watched, saved))
 
     def _follow(self, path: Path | None) -> None:
         """Put the cursor on a run that was just started."""
         if path is not None:
             self.chosen = path
             self.look(search=True)
-            self.query_one(RunTable).choose(path)
+            self.query_one(RunPane).choose(path)
+
+    def action_queue(self) -> None:
+        self.app.push_screen(
+            QueueDialog(Queue(self.options.runs), self.launcher, self.options.read_only)
+        )
 
     @work
     async def action_stop(self) -> None:

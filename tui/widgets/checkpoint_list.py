@@ -16,7 +16,8 @@ from tui.summary import checkpoints
 
 
 class CheckpointList(OptionList):
-    """The best first. `y` asks for the highlighted one's path to be copied."""
+    """The best first. Of the highlighted one: `y` asks for its path to be copied, enter for it to
+    be shown, `R` for the run to go on from it."""
 
     class Copy(Message):
         """This path is wanted."""
@@ -25,17 +26,36 @@ class CheckpointList(OptionList):
             super().__init__()
             self.path = path
 
+    class Show(Message):
+        """This checkpoint is wanted to be seen."""
+
+        def __init__(self, saved: CheckpointSaved) -> None:
+            super().__init__()
+            self.saved = saved
+
+    class Resume(Message):
+        """The run is to go on from this checkpoint."""
+
+        def __init__(self, saved: CheckpointSaved) -> None:
+            super().__init__()
+            self.saved = saved
+
     DEFAULT_CSS = "CheckpointList, CheckpointList:focus { border: none; padding: 0; }"
-    BINDINGS = [Binding("y", "copy", "Copy path", tooltip="Copy the checkpoint's path")]
+    BINDINGS = [
+        Binding("y", "copy", "Copy path", tooltip="Copy the checkpoint's path"),
+        Binding("enter", "select", "Show", tooltip="Show the checkpoint, and how to load it"),
+        Binding("R", "resume", "Resume", tooltip="Go on with the run from this checkpoint"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
         self._shown: list[tuple[str, str]] = []
+        self._saved: list[CheckpointSaved] = []
         self._folder = Path()
 
     def show(self, watched: WatchedRun | None) -> None:
-        saved = _kept(watched) if watched is not None else []
-        rows = [(entry.path, _words(entry)) for entry in saved]
+        self._saved = _kept(watched) if watched is not None else []
+        rows = [(entry.path, _words(entry)) for entry in self._saved]
         folder = watched.run.path if watched is not None else Path()
         if (folder, rows) == (self._folder, self._shown):
             return
@@ -52,7 +72,11 @@ class CheckpointList(OptionList):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.action_copy()
+        self.post_message(self.Show(self._saved[event.option_index]))
+
+    def action_resume(self) -> None:
+        if self.highlighted is not None:
+            self.post_message(self.Resume(self._saved[self.highlighted]))
 
 
 def _kept(watched: WatchedRun) -> list[CheckpointSaved]:

@@ -67,7 +67,7 @@ class ExperimentList(OptionList):
         self._lay(chosen)
 
     def choose(self, path: Path) -> None:
-        """Put the cursor on a file that has just come to be."""
+        """Put the cursor on a file, if it is there; it may have just come to be."""
         self.look()
         paths = [each for each, _ in self._rows or []]
         if path in paths:

@@ -18,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Label
 
 from tui.form_model import Path, Row
+from tui.freeze_section import FREEZE
 
 NOT_CHANGED_HERE = "has comments inside: change it in the text"
 LABEL = 20  # columns
@@ -185,7 +186,8 @@ class EntryRow(Input, FieldRow):
                 self.value = row.toml
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "submit" or bool(self.row.choices or self.row.offers)
+        listed = self.row.choices or self.row.offers or self.row.path == FREEZE
+        return action != "submit" or bool(listed)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
