@@ -616,7 +616,7 @@ def test_at_80_columns_the_keys_that_one_needs_are_there_whole(
     async def does(hands: Hands) -> None:
         await hands.go(*path)
         line = hands.screen.query_one(KeyLine)
-        assert {"f1 Help", "^s Save", "esc Leave", "f3 Form, text"} <= set(line.keys)
+        assert {"f1 Explain", "^s Save", "esc Leave", "f3 Form, text"} <= set(line.keys)
         assert len("  ".join(line.keys)) <= 80
 
     edit(full, does, (80, 24))

@@ -33,6 +33,10 @@ class DocumentScreen(Screen[Path | None]):
         Binding("q", "leave", show=False, tooltip="Leave the editor"),
         Binding("f2", "save_as", "Save as", tooltip="Save under another name"),
         Binding("ctrl+r", "revert", "Revert", priority=True, tooltip="Read the file again"),
+        Binding("ctrl+z", "undo", "Undo", priority=True, tooltip="Undo"),
+        Binding("ctrl+y", "redo", show=False, priority=True, tooltip="Redo"),
+        Binding("u", "undo", show=False, tooltip="Undo"),
+        Binding("U", "redo", show=False, tooltip="Redo"),
     ]
 
     def __init__(self, path: Path) -> None:
@@ -186,6 +190,14 @@ class DocumentScreen(Screen[Path | None]):
             self.notify(str(error.problems[0]), severity="error", markup=False)
             return
         self._forget()
+        await self.show_document()
+
+    async def action_undo(self) -> None:
+        self.document.undo()
+        await self.show_document()
+
+    async def action_redo(self) -> None:
+        self.document.redo()
         await self.show_document()
 
     @work

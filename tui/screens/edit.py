@@ -61,10 +61,6 @@ class EditScreen(DocumentScreen):
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+z", "undo", "Undo", priority=True, tooltip="Undo"),
-        Binding("ctrl+y", "redo", show=False, priority=True, tooltip="Redo"),
-        Binding("u", "undo", show=False, tooltip="Undo"),
-        Binding("U", "redo", show=False, tooltip="Redo"),
         Binding("f3", "other_side", "Form, text", tooltip="Go to the other side: form or text"),
         Binding("f9", "freezing", "Freezing", tooltip="The modules, with what is frozen of them"),
         Binding("f10", "plan", "Plan", tooltip="The planned learning rate, as one types"),
@@ -227,14 +223,6 @@ class EditScreen(DocumentScreen):
         await self._settle()
         table = self.query_one(ExperimentForm).focused_table
         await self._edit(lambda: move(self.document, table, message.by))
-
-    async def action_undo(self) -> None:
-        self.document.undo()
-        await self.show_document()
-
-    async def action_redo(self) -> None:
-        self.document.redo()
-        await self.show_document()
 
     # Where one is
 
