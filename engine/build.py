@@ -101,6 +101,12 @@ class Parts:
         with self.autocast:
             return self.model(inputs)
 
+    def close(self) -> None:
+        """No process that loads is left afterwards, and no file of what was kept is open."""
+        self.data.close()
+        if self.prefix is not None:
+            self.prefix.close()
+
     @property
     def monitor(self) -> str:
         """The metric that decides which checkpoint is the best."""

@@ -172,7 +172,7 @@ def _to_the_end(job: Job, run: RunDirectory) -> int:
     else:
         return _end(job, ending, began)
     finally:
-        job.parts.data.close()
+        job.parts.close()
         recorder.close()
 
 

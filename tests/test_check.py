@@ -70,7 +70,7 @@ def test_a_run_is_checked_first_and_says_the_warnings_itself(
     path = write_experiment(tmp_path, EXPERIMENT.replace("workers = 2", "workers = 0") + late)
     begun: list[Parts] = []
 
-    def start(_run: object, parts: Parts, _control: object) -> int:
+    def start(_run: object, parts: Parts, _control: object, _file: object) -> int:
         begun.append(parts)
         return 0
 

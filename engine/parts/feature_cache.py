@@ -96,14 +96,20 @@ class Shelf:
 
     def _open(self, layout: Layout) -> FeatureStore:
         """Held as in use for as long as this process lives."""
+        self.close()
         self._held = (self.path / ABOUT).open("rb")
-        fcntl.flock(self._held, fcntl.LOCK_SH)
-        os.utime(self.path / ABOUT)
-        return FeatureStore(len(self.stamps), layout, self.path, self.stamps)
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_SH)
+            os.utime(self.path / ABOUT)
+            return FeatureStore(len(self.stamps), layout, self.path, self.stamps)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         if self._held is not None:
             self._held.close()
+            self._held = None
 
 
 def _as_json(layout: Layout) -> dict[str, Any]:

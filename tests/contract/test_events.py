@@ -10,6 +10,7 @@ from engine.contract.events import (
     CheckpointSaved,
     Event,
     Parameters,
+    PrefixKept,
     RequestDone,
     RunFailed,
     RunFinished,
@@ -44,6 +45,7 @@ EVENTS: list[Event] = [
     Validated(time=3.0, step=6, epoch=1, metrics={"val/loss": 0.5, "val/f1": None}, seconds=1.25,
               non_finite={"val/f1": "nan"}, requested=True),
     Unfrozen(time=3.2, step=6, epoch=2, layers=["layer4", "layer3"], trainable=12),
+    PrefixKept(time=3.3, step=6, epoch=1, train="computed once", val=""),
     CheckpointSaved(time=3.5, step=6, epoch=2, path="checkpoints/best.pt", kind="best", metric=0.5,
                     sha256="ab", bytes=123),
     System(time=4.0, memory=1 << 40, cpu=99.5, device_memory=5, device_memory_total=6,
@@ -70,7 +72,7 @@ def test_every_type_of_event_is_among_those_above() -> None:
 
 
 NAMES = [
-    "run_started", "run_resumed", "step", "step", "validated", "unfrozen", "checkpoint_saved",
+    "run_started", "run_resumed", "step", "step", "validated", "unfrozen", "prefix_kept", "checkpoint_saved",
     "system", "warning", "request_done", "run_finished", "run_stopped", "run_failed",
 ]  # fmt: skip
 

@@ -23,7 +23,7 @@ from tests.test_resume import assert_same
 from tests.training import Numbers, effective_events, only_run
 
 DASHBOARD = [sys.executable, "-c", "from tui.app import main; main()"]
-EPOCHS = 25  # of 4 steps; longer than three dashboards take to be opened and left
+EPOCHS = 80  # of 4 steps; longer than three dashboards take to be opened and left
 LEAVES = {b"\x1b[?1049l": b"\x1b[?1049h", b"\x1b[?1002l": b"\x1b[?1002h"}  # what undoes what
 
 

@@ -137,7 +137,9 @@ class PlannedLr(Vertical):
 
     def _tell(self, words: str = "") -> None:
         told = "\n".join(filter(None, [words, self._warned]))
-        widget = self.query_one("#told", Static)
+        widget = next(iter(self.query("#told").results(Static)), None)
+        if widget is None:  # the editor is being left
+            return
         widget.display = bool(told)
         widget.update(told)
 
