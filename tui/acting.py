@@ -103,7 +103,7 @@ class Acting:
         if step is not None and self._had_its_time(step, watched):
             waits = ""
         too_soon = f"{GRACE:.0f} s after terminating"
-        if ended is not None and self._clock() - ended >= GRACE:
+        if ended is not None and abs(self._clock() - ended) >= GRACE:
             too_soon = ""
         return [
             self._asking("epoch", "after this epoch, with a checkpoint", asked, watched),
@@ -130,7 +130,7 @@ class Acting:
 
     def _had_its_time(self, request: Request, watched: WatchedRun) -> bool:
         answered = request.id in watched.state.requests
-        return answered or self._clock() - request.time >= SILENCE
+        return answered or abs(self._clock() - request.time) >= SILENCE
 
 
 def why_not(watched: WatchedRun | None, *, read_only: bool) -> str:

@@ -15,9 +15,11 @@ from engine.contract.problems import InputError
 from engine.contract.run_directory import RunDirectory
 from engine.contract.run_state import RunState, fold_all
 from engine.contract.runs import Status, list_runs, status
+from tui.console import Console
 
 # Between two searches where no folder has changed: a run's files may be written after its folder.
 SEARCH_SECONDS = 5.0
+SAID = 3  # lines
 
 
 @dataclass
@@ -31,6 +33,7 @@ class WatchedRun:
     looked: bool = False  # before that, the status is not known
     complete: bool = False  # whether all that was there at the last look has been read
     news: int = 0  # grows with everything that a look has found
+    said: tuple[str, ...] = ()  # the last lines of console.log, of a run that is lost
     _files: tuple[int, ...] = ()
     _settings: Settings | None = None
     _settings_of: RunResumed | None = None
@@ -47,6 +50,8 @@ class WatchedRun:
         try:
             self.complete = self._read(enough)
             self.status = status(self.run)
+            lost = self.complete and self.status.state == "lost"
+            self.said = tuple(Console(self.run.console).look()[-SAID:]) if lost else ()
         except OSError as error:
             name = Path(error.filename).name if error.filename else "a file"
             self.complete = True
@@ -55,6 +60,20 @@ class WatchedRun:
         now = self.follower.offset, self.looked, self.complete, self.status, self._files
         self.news += before != now
         return before != now
+
+    @property
+    def damage(self) -> list[str]:
+        """What its folder lacks, once it is over."""
+        if not self.settled:
+            return []
+        words = []
+        if not self.run.experiment.exists():
+            words.append("experiment.toml is missing: it can be looked at, not resumed")
+        if self.state.started is None and self._files[0] > 0:
+            words.append(
+                "nothing in events.jsonl can be read: it is damaged, or of another program"
+            )
+        return words
 
     @property
     def settled(self) -> bool:
@@ -110,6 +129,14 @@ def _folders(root: Path) -> tuple[int, ...]:
         return ()
 
 
+def _all_runs(root: Path) -> list[RunDirectory]:
+    """The oldest first, with those whose experiment.toml is gone."""
+    known = {run.path: run for run in list_runs(root)}
+    damaged = (path.parent for path in root.glob("*/*/events.jsonl") if path.parent not in known)
+    runs = [*known.values(), *map(RunDirectory, damaged)]
+    return sorted(runs, key=lambda run: (run.id, run.name))
+
+
 class RunList:
     """All runs below a folder, the newest first."""
 
@@ -133,7 +160,7 @@ class RunList:
         before = list(self._watched)
         self._watched = {
             run.path: self._watched.get(run.path) or WatchedRun(run, Follower(run.events))
-            for run in reversed(list_runs(self.root))
+            for run in reversed(_all_runs(self.root))
         }
         self._searched = True
         self.version += list(self._watched) != before

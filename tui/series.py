@@ -14,6 +14,7 @@ from engine.contract.canvas import Span
 Floats = NDArray[np.float64]
 Window = tuple[float, float]  # the lowest and highest x that is seen
 
+LEAP = 86400.0  # seconds: no step takes a day
 WIDEST = 1e300  # what is beyond it is drawn there: sums and differences would overflow
 
 
@@ -23,8 +24,11 @@ def floats(values: ArrayLike) -> Floats:
 
 
 def elapsed(time: Floats) -> Floats:
-    """Seconds since the first; a clock that was set back stands still and doesn't run backwards."""
-    return np.concatenate([np.zeros(min(1, len(time))), np.maximum(np.diff(time), 0).cumsum()])
+    """Seconds since the first. A clock that was set back stands still; so does one that leaps, or a
+    run that rests, for more than a day: what was trained would be a line at the edge."""
+    passed = np.diff(time)
+    passed[(passed < 0) | (passed > LEAP)] = 0
+    return np.concatenate([np.zeros(min(1, len(time))), passed.cumsum()])
 
 
 class Column(NamedTuple):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import pairwise
+
 from engine.contract.events import CheckpointSaved, LastWord, RunFailed
 from engine.contract.run_state import RunState
 from tui.run_list import WatchedRun
@@ -10,6 +13,7 @@ from tui.run_list import WatchedRun
 SIGNS = {"running": "●", "finished": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
 UNREAD = "…"
 BAR = 10  # cells
+LEAP = 86400.0  # seconds: no step takes a day
 
 
 def sign(watched: WatchedRun) -> str:
@@ -72,14 +76,14 @@ def speed(state: RunState) -> str:
 def seconds_left(state: RunState) -> float | None:
     """From the times of this process's steps of up to one epoch, its validation among them; None
     before there are two."""
-    times = state.curve.time
+    curve = state.curve
     window = state.started.steps_per_epoch + 1 if state.started is not None else 100
-    since = state.resumed.time if state.resumed is not None else 0.0
-    recent = [time for time in times[-max(2, window) :] if time >= since]
+    first = bisect_left(curve.step, state.resumed.step) if state.resumed is not None else 0
+    recent = curve.time[max(first, len(curve.time) - max(2, window)) :]
+    # A clock that is set back, or leaps, tells nothing of how long that step took.
+    took = [after - before for before, after in pairwise(recent) if 0 <= after - before < LEAP]
     left = state.planned_end - state.steps_done
-    if len(recent) < 2 or left < 0:
-        return None
-    return max(0.0, recent[-1] - recent[0]) / (len(recent) - 1) * left
+    return sum(took) / len(took) * left if took and left >= 0 else None
 
 
 def duration(seconds: float) -> str:
@@ -124,6 +128,11 @@ def trouble(watched: WatchedRun) -> list[str]:
     lines = [how.reason] if how.state != "lost" else []  # its verdict says why
     if isinstance(word, RunFailed) and how.state == "failed":
         lines = [word.error, word.remedy]
+    if how.state == "lost" and watched.said:
+        lines += [f"{watched.run.console.name} ends:", *watched.said]
+    lines += watched.damage
+    if watched.elsewhere and not how.over:
+        lines = [f"it runs on {watched.elsewhere}: here it can be looked at; ask and stop it there"]
     if how.state == "stopped" and watched.state.checkpoints:
         lines.append("R resumes it")
     return [line for line in lines if line]

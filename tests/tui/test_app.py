@@ -222,7 +222,7 @@ def test_an_empty_folder_says_how_to_begin(tmp_path: Path) -> None:
     app = board(tmp_path)
 
     async def test(pilot: Pilot[None]) -> None:
-        assert "ptrain run FILE" in words(app)
+        assert "n makes an experiment from a template; r then starts it" in words(app)
         (only,) = app.main.query_one(ExperimentList).options
         assert "n makes one" in str(only.prompt)
         await pilot.press("e")

@@ -64,8 +64,19 @@ def test_the_time_between_a_stop_and_a_resume_does_not_count() -> None:
     assert seconds_left(seen) == 6.0, "3 steps of 2 s"
 
 
-def test_a_clock_that_jumps_back_gives_no_negative_time() -> None:
-    assert seconds_left(state(started(3), step(0, at=100.0), step(1, at=50.0))) == 0.0
+YEAR = 365 * 86400.0
+
+
+@pytest.mark.parametrize("leap", [-YEAR, -50.0, YEAR])
+def test_the_time_that_is_left_is_right_after_a_clock_has_jumped(leap: float) -> None:
+    """Six steps in all; the epoch of two that is looked at has one step of two seconds."""
+    at = [100.0, 102.0 + leap, 104.0 + leap]
+    seen = state(started(3), *(step(number, at=time) for number, time in enumerate(at)))
+    assert seconds_left(seen) == 3 * 2.0
+
+
+def test_a_clock_that_only_jumped_tells_no_time() -> None:
+    assert seconds_left(state(started(3), step(0, at=100.0), step(1, at=50.0))) is None
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from engine.contract.events import CheckpointSaved
 from engine.contract.queue import Queue
 from tui.acting import Acting, why_not
 from tui.device_watch import DeviceWatch
+from tui.empty import no_run
 from tui.launching import Launcher
 from tui.options import Options
 from tui.pace import Pace
@@ -56,6 +57,7 @@ class MainScreen(Screen[object]):
     """Wide: three panes. Below 100 columns: one of them, with a line of tabs."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (8, "-short"), (16, "-tall")]  # every row counts
     AUTO_FOCUS = None  # `on_mount` knows where there is something to choose
     DEFAULT_CSS = """
     MainScreen {
@@ -70,6 +72,10 @@ class MainScreen(Screen[object]):
         #summary { height: auto; max-height: 50%; }
         #tabs { display: none; height: 1; }
         .heading { height: 1; color: $text-muted; }
+        &.-short .heading, &.-tiny .heading { display: none; }
+        &.-short #summary { max-height: 70%; }
+        &.-tiny #summary { max-height: 100%; }
+        &.-tiny TopLine, &.-tiny KeyLine { display: none; }
         &.-narrow #tabs { display: block; }
         &.-narrow .pane { display: none; }
         &.-narrow .pane.-shown { display: block; }
@@ -215,11 +221,11 @@ class MainScreen(Screen[object]):
         return self._chosen_run()
 
     def _no_run(self) -> str:
-        if self.watched:
-            return "no run is chosen"
-        return (
-            f"no runs in {self.options.runs} yet; r starts the chosen experiment, as "
-            "`ptrain run FILE` does"
+        return no_run(
+            self.options.runs,
+            some=bool(self.watched),
+            experiments=self.experiment is not None,
+            read_only=self.options.read_only,
         )
 
     def running(self) -> list[str]:
@@ -286,7 +292,7 @@ class MainScreen(Screen[object]):
         for pane in PANES:
             self.query_one(f"#{pane}").set_class(pane == name, "-shown")
         self.query_one("#tabs", Static).update(
-            "  ".join(
+            "".join(
                 f"[{'reverse' if pane == name else 'dim'} @click=screen.pane('{pane}')] {title} [/]"
                 for pane, title in PANES.items()
             )

@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 from tui.experiments import ExperimentEntry, ExperimentFolder
 
-NONE_YET = "no experiments here yet; n makes one"
+NONE_YET = "no experiments here yet: n makes one from a template, as `ptrain new FILE` does"
 
 
 class ExperimentList(OptionList):
