@@ -73,7 +73,8 @@ def test_every_type_of_event_is_among_those_above() -> None:
 
 NAMES = [
     "run_started", "run_resumed", "step", "step", "validated", "unfrozen", "prefix_kept",
-    "checkpoint_saved", "system", "warning", "request_done", "run_finished", "run_stopped", "run_failed",
+    "checkpoint_saved", "system", "warning", "request_done", "run_finished", "run_stopped",
+    "run_failed",
 ]  # fmt: skip
 
 

@@ -28,14 +28,14 @@ LEAVES = {b"\x1b[?1049l": b"\x1b[?1049h", b"\x1b[?1002l": b"\x1b[?1002h"}  # wha
 
 
 class Terminal:
-    """A dashboard that has a pseudo-terminal of 100x30 for its own, as under SSH."""
+    """A dashboard that has a pseudo-terminal for its own, as under SSH."""
 
-    def __init__(self, folder: Path, runs: Path) -> None:
+    def __init__(self, folder: Path, runs: Path, size: tuple[int, int] = (100, 30)) -> None:
         self.reading, writing = os.openpty()
         name = os.ttyname(writing)
         # The leader of a new session gets the first terminal that it opens as its own: only then
         # does the kernel send it SIGHUP. `stty` before that: the size is the terminal's.
-        command = 'exec <>"$0" >&0 2>&0; stty cols 100 rows 30; exec "$@"'
+        command = f'exec <>"$0" >&0 2>&0; stty cols {size[0]} rows {size[1]}; exec "$@"'
         self.process = subprocess.Popen(
             ["sh", "-c", command, name, *DASHBOARD, str(folder), "--runs", str(runs)],
             env=environment() | {"TERM": "xterm-256color"},
