@@ -108,7 +108,7 @@ def test_enter_at_a_problem_opens_the_editor_there(folder: Path, size: tuple[int
         Problem("first", "data.root", file=folder / "ants.toml", line=1),
         Problem("too many", "train.epochs", file=folder / "ants.toml", line=5),
     ]
-    app = board(folder, launcher=FakeLauncher(checked=Outcome(problems=problems)))
+    app = board(folder, launcher=FakeLauncher(started=Outcome(problems=problems)))
 
     async def test(pilot: Pilot[None]) -> None:
         await pilot.press("down", "enter")
@@ -121,7 +121,7 @@ def test_enter_at_a_problem_opens_the_editor_there(folder: Path, size: tuple[int
 
 def test_a_problem_of_ones_own_code_is_to_be_mended_there(folder: Path) -> None:
     problem = Problem("no function Dice", "", file=folder / "losses.py", line=1)
-    app = board(folder, launcher=FakeLauncher(checked=Outcome(problems=[problem])))
+    app = board(folder, launcher=FakeLauncher(started=Outcome(problems=[problem])))
 
     async def test(pilot: Pilot[None]) -> None:
         await pilot.press("enter")
