@@ -16,6 +16,7 @@ from engine.contract.run_directory import RunDirectory
 from tests.tui.board import EXPERIMENT, append, board, look, new_run, running, started, step, told
 from tui.app import Dashboard, farewell, main
 from tui.journal import found_for
+from tui.screens.choice import ChoiceDialog
 from tui.screens.choose import ChooseScreen
 from tui.screens.edit import EditScreen
 from tui.widgets.checkpoint_list import CheckpointList
@@ -369,6 +370,31 @@ def test_experiments_that_come_and_go_are_seen(folder: Path) -> None:
         await look(app, pilot)
         assert app.main.query_one(ExperimentList).option_count == 1
         assert app.main.experiment == folder / "bees.toml"
+
+    watch(app, test)
+
+
+def test_a_key_acts_on_what_is_under_the_cursor_even_before_the_lists_have_told(
+    folder: Path,
+) -> None:
+    """A fast typist on a busy machine would start, or stop, what was under it before."""
+    for name in ("one", "two"):
+        running(folder, name)
+    app = board(folder)
+
+    async def test(pilot: Pilot[None]) -> None:
+        await look(app, pilot)
+        app.main.query_one(ExperimentList).highlighted = 1
+        app.main.action_run()
+        await pilot.pause()
+        assert isinstance(app.screen, ChoiceDialog)
+        assert app.screen._title == "Run bees.toml on"
+        await pilot.press("escape")
+        table = app.main.query_one(RunTable)
+        before = app.main.chosen
+        table.move_cursor(row=1 - table.cursor_row)
+        app.main.action_checkpoint()
+        assert app.main.chosen == table.chosen != before
 
     watch(app, test)
 

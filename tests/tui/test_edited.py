@@ -108,8 +108,7 @@ def test_d_shows_the_difference_and_r_runs_the_file_as_it_is_now(
         assert isinstance(app.screen, ChoiceDialog)
         await pilot.press("enter")
         await pilot.pause()
-        assert launcher.asked[0] == ("check", "ants.toml", None)
-        assert launcher.asked[1][:2] == ("start", "ants.toml")
+        assert launcher.asked[0][:2] == ("start", "ants.toml")
 
     watch(tmp_path, launcher, test)
 
@@ -125,7 +124,7 @@ def test_a_runs_again_what_was_run_from_the_resolved_copy(
         assert "was not edited since" in shown(app)
         await pilot.press("a", "enter")
         await pilot.pause()
-        assert launcher.asked[1][:2] == ("start", "experiment.toml")
+        assert launcher.asked[0][:2] == ("start", "experiment.toml")
 
     watch(tmp_path, launcher, test)
 

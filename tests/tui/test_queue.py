@@ -79,7 +79,7 @@ def test_where_a_device_is_busy_one_can_queue_or_start_beside_it(
         await pilot.press(*keys, "enter")
         await pilot.pause()
         await pilot.pause()
-        assert [ask[0] for ask in launcher.asked] == ["check", asked]
+        assert [ask[0] for ask in launcher.asked] == [asked]
         queue = [(entry.name, entry.devices) for entry in Queue(folder / "runs").entries()]
         assert queue == ([("ants.toml", ["cuda:0"])] if asked == "queue" else [])
         assert ("with or without this dashboard" in told(app)) == (asked == "queue")

@@ -68,7 +68,7 @@ def test_the_selection_the_charts_the_focus_and_the_theme_are_as_one_left_them(
 
     async def see(app: Dashboard, pilot: Pilot[None]) -> None:
         charts = app.main.query_one(RunCharts)
-        assert (charts.x_axis, charts.smoothing) == ("epoch", 4)
+        assert (charts.x_axis, charts.smoothing) == ("epoch", {"loss": 4})
         assert (charts.loss.logarithmic, charts.lr.logarithmic) == (True, False)
         assert app.main.chosen == before.chosen
         assert app.focused is app.main.query_one(RunLog)

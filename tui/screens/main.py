@@ -108,7 +108,6 @@ class MainScreen(Screen[object]):
         self.queue_watch = QueueWatch(Queue(options.runs))
         self.watched: dict[Path, WatchedRun] = {}
         self.chosen: Path | None = None  # the run's folder
-        self.experiment: Path | None = None
         self._searched = float("-inf")
 
     def compose(self) -> ComposeResult:
@@ -202,8 +201,18 @@ class MainScreen(Screen[object]):
         self.query_one(CheckpointList).show(watched)
         self.query_one(RunLog).show(watched)
 
+    @property
+    def experiment(self) -> Path | None:
+        """Under the cursor: asked of the list, whose word may come after the next key."""
+        return self.query_one(ExperimentList).chosen
+
     def _chosen_run(self) -> WatchedRun | None:
         return self.watched.get(self.chosen) if self.chosen is not None else None
+
+    def _under_cursor(self) -> WatchedRun | None:
+        """What a key acts on: the table's word of where its cursor is may come after that key."""
+        self.chosen = self.query_one(RunTable).chosen or self.chosen
+        return self._chosen_run()
 
     def _no_run(self) -> str:
         if self.watched:
@@ -235,7 +244,6 @@ class MainScreen(Screen[object]):
     @on(ExperimentList.Chosen)
     def _experiment_chosen(self, message: ExperimentList.Chosen) -> None:
         message.stop()
-        self.experiment = message.path
         if message.entered:
             self.action_edit()
         self.query_one(TopLine).experiment = message.path.name
@@ -247,7 +255,6 @@ class MainScreen(Screen[object]):
         made = await new_experiment(self, self.options, message.copy_of)
         if made is not None:
             self.query_one(ExperimentList).choose(made)
-            self.experiment = made
             self.action_edit()
 
     @on(CheckpointList.Copy)
@@ -295,7 +302,7 @@ class MainScreen(Screen[object]):
 
     def _may(self, act: str) -> WatchedRun | None:
         """The chosen run if it can be asked; else it is said why not."""
-        watched = self._chosen_run()
+        watched = self._under_cursor()
         reason = why_not(watched, read_only=self.options.read_only)
         if reason:
             self.notify(reason, title=f"{act}: not now", severity="warning")
@@ -328,11 +335,12 @@ class MainScreen(Screen[object]):
     @on(RunTable.Edited)
     @work
     async def _edited(self, message: RunTable.Edited) -> None:
-        if watched := self._chosen_run():
+        if watched := self._under_cursor():
             path = await show_edited(self, watched, self.launcher, self.options, self.devices)
             self._follow(path)
 
     def action_resume(self) -> None:
+        self._under_cursor()
         self._resume()
 
     @work
