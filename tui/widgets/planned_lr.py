@@ -54,6 +54,9 @@ class PlannedLr(Vertical):
         super().__init__()
         self.chart = Chart(id="plan")
         self.chart.content = Content("Planned learning rate")
+        # Held, as the chart: an answer may come when the screen is being left and has no children.
+        self._members = Static("", id="members", markup=False)
+        self._told = Static("", id="told", markup=False)
         self._launcher = launcher
         self.axis: PlanAxis = "step"
         self.plan: Plan | None = None
@@ -68,13 +71,13 @@ class PlannedLr(Vertical):
     def compose(self) -> ComposeResult:
         yield Input(compact=True, id="metric")
         yield self.chart
-        yield Static("", id="members", markup=False)
-        yield Static("", id="told", markup=False)
+        yield self._members
+        yield self._told
 
     @property
     def told(self) -> str:
         """What is said beside the curve."""
-        return str(self.query_one("#told", Static).content)
+        return str(self._told.content)
 
     def follow(self, document: TomlDocument, problems: Sequence[Problem]) -> None:
         """What is edited now, and what is wrong with it."""
@@ -137,9 +140,7 @@ class PlannedLr(Vertical):
 
     def _tell(self, words: str = "") -> None:
         told = "\n".join(filter(None, [words, self._warned]))
-        widget = next(iter(self.query("#told").results(Static)), None)
-        if widget is None:  # the editor is being left
-            return
+        widget = self._told
         widget.display = bool(told)
         widget.update(told)
 
@@ -185,7 +186,7 @@ class PlannedLr(Vertical):
 
     def _lay_members(self) -> None:
         plan, chart = self.plan, self.chart
-        members = self.query_one("#members", Static)
+        members = self._members
         room = min(ROWS, self.size.height - 9)
         members.display = plan is not None and room >= min(2, len(plan.members))
         if plan is None or not members.display:
