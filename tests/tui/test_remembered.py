@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -183,7 +184,7 @@ def test_in_place_of_a_run_that_is_gone_the_newest_is_chosen(folder: Path) -> No
         assert app.main.chosen == next(iter(app.main.watched))
 
     opened(folder, use)
-    gone.experiment.unlink()
+    shutil.rmtree(gone.path)
     opened(folder, see)
 
 

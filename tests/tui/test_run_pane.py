@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -285,7 +286,7 @@ def test_a_run_that_was_deleted_is_overlaid_no_more(
 ) -> None:
     async def test(app: Dashboard, pilot: Pilot[None]) -> None:
         await pilot.press("space", "down", "space", "down")
-        runs[2].experiment.unlink()
+        shutil.rmtree(runs[2].path)
         await look(app, pilot)
         assert [name for name in lines(app) if name != "train"] == ["bees", "ants"]
 

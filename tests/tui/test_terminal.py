@@ -27,6 +27,11 @@ EPOCHS = 80  # of 4 steps; longer than three dashboards take to be opened and le
 LEAVES = {b"\x1b[?1049l": b"\x1b[?1049h", b"\x1b[?1002l": b"\x1b[?1002h"}  # what undoes what
 
 
+def _size_words(size: tuple[int, int]) -> dict[str, str]:
+    """pytest's workers have others in their environment, which would count more than the size."""
+    return {"COLUMNS": str(size[0]), "LINES": str(size[1])}
+
+
 class Terminal:
     """A dashboard that has a pseudo-terminal for its own, as under SSH."""
 
@@ -38,7 +43,7 @@ class Terminal:
         command = f'exec <>"$0" >&0 2>&0; stty cols {size[0]} rows {size[1]}; exec "$@"'
         self.process = subprocess.Popen(
             ["sh", "-c", command, name, *DASHBOARD, str(folder), "--runs", str(runs)],
-            env=environment() | {"TERM": "xterm-256color"},
+            env=environment() | {"TERM": "xterm-256color"} | _size_words(size),
             start_new_session=True,
         )
         os.close(writing)
