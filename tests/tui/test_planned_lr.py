@@ -293,7 +293,7 @@ def test_what_ptrain_lr_warns_of_stands_beside_the_curve(tmp_path: Path) -> None
 
     async def does(hands: Hands) -> None:
         await hands.until(lambda: hands.rates)
-        assert hands.pane.told == "it.toml:13: scheduler.1: never acts"
+        assert hands.pane.told == "line 13: scheduler 2: never acts"
 
     edit(tmp_path, does, Telling(answer))
 

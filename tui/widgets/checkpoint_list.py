@@ -11,6 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.contract.events import CheckpointSaved
+from tui.pace import Rest
 from tui.run_list import WatchedRun
 from tui.summary import checkpoints
 
@@ -49,11 +50,14 @@ class CheckpointList(OptionList):
 
     def __init__(self) -> None:
         super().__init__()
+        self._rest = Rest()
         self._shown: list[tuple[str, str]] = []
         self._saved: list[CheckpointSaved] = []
         self._folder = Path()
 
     def show(self, watched: WatchedRun | None) -> None:
+        if not self._rest.over(watched and (watched.run.path, watched.news)):
+            return
         self._saved = _kept(watched) if watched is not None else []
         rows = [(entry.path, _words(entry)) for entry in self._saved]
         folder = watched.run.path if watched is not None else Path()
