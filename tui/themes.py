@@ -20,6 +20,7 @@ DARK = Theme(
     surface="#1a1a1a",
     panel="#2a2d30",
     dark=True,
+    variables={"scrollbar-background": "#1a1a1a"},  # else black, darker than all around it
 )
 LIGHT = Theme(
     name="light",

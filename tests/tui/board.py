@@ -161,6 +161,14 @@ def watch_at(
     watch(app, run, size)
 
 
+async def until(pilot: Pilot[None], true: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for it; that it never comes is an error."""
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, "it never came"
+        await pilot.pause(0.02)
+
+
 async def look(app: Dashboard, pilot: Pilot[None]) -> None:
     """What a quarter of a second later would be seen."""
     app.main.look(search=True)

@@ -334,6 +334,25 @@ def test_it_is_drawn_in_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     edit(tmp_path, does, Telling(by_lr), size=size)
 
 
+@pytest.mark.parametrize("height", [18, 24])
+def test_where_it_takes_the_forms_room_the_edited_row_stays_in_sight(
+    tmp_path: Path, height: int
+) -> None:
+    async def does(hands: Hands) -> None:
+        form = hands.screen.query_one(ExperimentForm)
+        await hands.go("train", "epochs")
+        (row,) = (row for row in form.rows if row.has_focus)
+        await hands.press("f10")
+        await hands.until(lambda: hands.rates)
+        await hands.until(lambda: form.region.contains_region(row.region))
+        await hands.press("f10")
+        assert hands.pane.has_focus_within
+        await hands.pilot.resize_terminal(80, height - 2)
+        await hands.until(lambda: form.region.contains_region(row.region))
+
+    edit(tmp_path, does, Telling(by_lr), size=(80, height))
+
+
 @pytest.mark.slow
 def test_with_the_real_engine_the_curve_is_that_of_the_real_schedulers(tmp_path: Path) -> None:
     async def does(hands: Hands) -> None:

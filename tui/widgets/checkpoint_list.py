@@ -94,4 +94,5 @@ def _kept(watched: WatchedRun) -> list[CheckpointSaved]:
 
 def _words(saved: CheckpointSaved) -> str:
     metric = f"  {saved.metric:.4g}" if saved.metric is not None else ""
-    return f"◆ {saved.kind}  epoch {saved.epoch}  step {saved.step}{metric}\n  {saved.path}"
+    kind = f"{saved.kind}  " if saved.kind != "epoch" else ""
+    return f"◆ {kind}epoch {saved.epoch}  step {saved.step}{metric}\n  {saved.path}"
