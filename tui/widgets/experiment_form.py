@@ -152,7 +152,7 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         while path and path not in places:
             path = path[:-1]
         if path in places:
-            places[path].focus()
+            self.screen.set_focus(places[path])  # at once: `focus` waits its turn behind keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Moving is for the members of a list."""
