@@ -13,6 +13,7 @@ from engine.build import Parts
 from engine.checkpoint import Progress
 from engine.epoch_losses import EpochLoss, EpochSamples
 from engine.job import Job
+from engine.parts.optimizers import load_optimizer
 
 FORMAT = 1
 
@@ -57,7 +58,7 @@ def restore(job: Job, content: dict[str, Any]) -> None:
     """Put everything back; the generators last, since building draws from them."""
     parts = job.parts
     parts.model.load_state_dict(content["model"])
-    parts.optimizer.load_state_dict(content["optimizer"])
+    load_optimizer(parts.optimizer, content["optimizer"])
     parts.schedule.load_state_dict(content["schedule"])
     parts.schedule.apply(parts.optimizer)
     parts.scaler.load_state_dict(content["scaler"])
