@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -139,6 +140,8 @@ def build(
     Raises InputError with what every part found that could be looked at.
     """
     seed_everything(experiment.seed)
+    if experiment.train.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses to be
     torch.use_deterministic_algorithms(experiment.train.deterministic)
     device = build_device(experiment.train)
     data = build_data(
