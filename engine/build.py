@@ -193,8 +193,9 @@ def assemble(
         raise InputError(*problems)
     channels_last = use_channels_last(experiment.train, device, model)
     place_model(model, device, channels_last)
-    later = bool(experiment.model.unfreeze)
-    optimizer = build_optimizer(experiment.optimizer, model, later=later)  # of all that ever trains
+    uneven = bool(experiment.model.unfreeze) or experiment.train.precision == "fp16"
+    # Of all that ever trains.
+    optimizer = build_optimizer(experiment.optimizer, model, uneven=uneven)
     trained = [p for p in model.parameters() if p.requires_grad]
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
     schedule = Schedule.of(experiment, group_rates(optimizer), per_epoch, folder)
