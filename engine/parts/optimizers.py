@@ -56,8 +56,8 @@ def chosen_implementation(
     scaler it leaves out a step without telling the CPU, which need not wait. On the CPU nothing is
     chosen, so that numbers are torch's.
 
-    torch's fused SGD begins the momentum of all parameters with the first step. It fails on one that
-    joins later; and where that step is left out, the momentum stays whatever was in that memory.
+    torch's fused SGD begins the momentum of all parameters with the first step. It fails on one
+    that joins later; and where that step is left out, the momentum is whatever was in that memory.
     """
     settings = [options for _, options in _settings(section)]
     said = {key for options in settings for key in options}
