@@ -89,7 +89,7 @@ class Parts:
         """What the model gives of a training batch."""
         if self.prefix is not None and self.prefix.train is not None:
             return self.prefix.train.forward(batch, again=self.needs_closure)
-        inputs = batch.inputs.to(self.device, non_blocking=True)
+        inputs = self.data.inputs(batch, self.device)
         with self.autocast:
             return self.model(inputs)
 
@@ -97,7 +97,7 @@ class Parts:
         """What the model gives of a validation batch; it has to be in evaluation mode."""
         if self.prefix is not None and self.prefix.val is not None:
             return self.prefix.val.forward(batch)
-        inputs = batch.inputs.to(self.device, non_blocking=True)
+        inputs = self.data.inputs(batch, self.device)
         with self.autocast:
             return self.model(inputs)
 

@@ -53,6 +53,7 @@ class Side:
     def __init__(
         self,
         split: FrozenSplit,
+        data: Data,
         samples: Samples,
         device: torch.device,
         autocast: AbstractContextManager[object],
@@ -62,6 +63,7 @@ class Side:
         always: bool,
     ) -> None:
         self._split, self._samples = split, samples
+        self._inputs = data.inputs
         self._device, self._autocast = device, autocast
         self._shelf, self._memory, self._disk = shelf, memory, disk
         self._views = samples.views or 1
@@ -125,7 +127,7 @@ class Side:
             moved = [part.to(self._device, non_blocking=True) for part in batch.features]
             return [*moved, *sizes]
         began = time.perf_counter()
-        inputs = batch.inputs.to(self._device, non_blocking=True)
+        inputs = self._inputs(batch, self._device)
         made: tuple[Tensor, ...] = self._run(inputs)
         if not self._over:
             self._keep(batch, inputs, made, began)
@@ -327,7 +329,7 @@ def build_prefix(
         shelf = _shelf(name, experiment, split, samples, device) if section.cache_disk else None
         always = section.cache == "on"
         disk = int(section.cache_disk)
-        return Side(split, samples, device, autocast, shelf, budget, disk, always)
+        return Side(split, data, samples, device, autocast, shelf, budget, disk, always)
 
     train = side("train")
     model.eval()

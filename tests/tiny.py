@@ -49,6 +49,9 @@ class GivenBatches:
     def val_batches(self) -> Iterator[Batch]:
         return iter(self.val)
 
+    def inputs(self, batch: Batch, device: torch.device | None = None) -> Tensor:
+        return batch.inputs if device is None else batch.inputs.to(device)
+
     def side(self, split: str) -> None:
         """Nothing that could be kept."""
 

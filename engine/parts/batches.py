@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,7 +22,8 @@ from engine.contract.data import Data as DataSection
 from engine.contract.problems import InputError
 from engine.contract.tasks import Task
 from engine.parts.datasets import build_sources
-from engine.parts.joint_transforms import build_joint_transforms
+from engine.parts.joint_transforms import JointPipeline, build_joint_transforms
+from engine.parts.pipeline import Pipeline
 from engine.parts.randomness import generator
 from engine.parts.reading import Batch, Samples, Unreadable
 from engine.parts.sources import Source
@@ -132,6 +133,12 @@ class Data:
             return None
         return self._val.few(VALIDATION, list(range(min(count, self.val_samples))))
 
+    def inputs(self, batch: Batch, device: torch.device | None = None) -> Tensor:
+        """What the model takes of a batch: (batch, 3, height, width) float32, on that device, by
+        default where it is."""
+        inputs = batch.inputs if device is None else batch.inputs.to(device, non_blocking=True)
+        return inputs if batch.finished else self._train.samples.pipeline.finish(inputs)
+
     @property
     def val_targets(self) -> Tensor | None:
         """As `train_targets`, of the validation samples; None without validation too."""
@@ -194,14 +201,14 @@ def build_data(
     free = PREPARED_BYTES
 
     def split(
-        source: Source, transform: Callable[..., Any], random: bool, shape: torch.Size
+        source: Source, pipeline: Pipeline | JointPipeline, random: bool, shape: torch.Size
     ) -> Split:
         nonlocal free
         size = len(source) * (4 * shape.numel() + (8 * shape[1:].numel() if masks else 0))
         prepared = source.in_memory and not random and size <= free
         free -= size if prepared else 0
         views = section.views if random else None
-        samples = Samples(source, transform, seed, draws=random or source.draws, views=views)
+        samples = Samples(source, pipeline, seed, draws=random or source.draws, views=views)
         workers = _worker_count(section.workers, source)
         return Split(samples, seed, prepared=prepared, workers=workers, pin_memory=pin_memory)
 

@@ -16,7 +16,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
-from engine.parts.transforms import AnyImage
+from engine.parts.images import AnyImage
 
 Target = int | Tensor  # a class; (labels,) or (numbers,) float32; a mask (H, W) int32
 

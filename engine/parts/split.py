@@ -75,13 +75,16 @@ class Split:
 
     @cached_property
     def _whole(self) -> tuple[Tensor, Tensor] | None:
-        """All images (N, 3, H, W) and their targets, made at the first use. None where a sample
-        can't be read: the batch that it belongs to has to tell."""
+        """All images (N, 3, H, W), finished, and their targets, made at the first use. None where a
+        sample can't be read: the batch that it belongs to has to tell.
+
+        As floats: to finish each batch again would take 1 % of a step of 1 ms.
+        """
         keys = ((0, [index]) for index in range(len(self.source)))
         batches = [raised(self.samples[key]) for key in keys]
         if any(batch.unreadable for batch in batches):
             return None
-        images = torch.cat([batch.inputs for batch in batches])
+        images = self.samples.pipeline.finish(torch.cat([batch.inputs for batch in batches]))
         if self.source.targets is not None:
             return images, self.source.targets
         return images, torch.cat([batch.targets for batch in batches])
@@ -96,7 +99,7 @@ class Split:
             begins, torch.split(order, batch_size), torch.split(targets, batch_size), strict=False
         ):
             inputs = images.index_select(0, part)
-            yield Batch(inputs, chosen, indices[at : at + batch_size], [])
+            yield Batch(inputs, chosen, indices[at : at + batch_size], [], finished=True)
 
 
 class Ahead:
