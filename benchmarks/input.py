@@ -7,7 +7,7 @@ the median over all images of all repeats. `draft` (JPEG decoded at a half or a 
 is shown for its speed: its pixels are others. With a GPU, what torchvision decodes there is
 compared as well.
 
-What was chosen, and why, stands in engine/parts: decoding in sources.py, batches of bytes in
+What was chosen, and why, stands in engine/parts: decoding in jpeg.py, batches of bytes in
 finish.py.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore", DeprecationWarning)  # of torchvision.io
     paths = sorted(options.folder.rglob("*.jpg"))[: options.images]
     if len(paths) < BATCH:
         parser.error(f"{len(paths)} JPEGs in {options.folder}; a batch has {BATCH}")

@@ -41,8 +41,8 @@ class ImageMasks:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def read(self, index: int) -> tuple[AnyImage, Target]:
-        image = load_image(self.name(index))
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, Target]:
+        image = load_image(self.name(index), tensor=tensor)
         with self._named(index):
             mask = self._mask(index)
             check_size(image, mask)

@@ -36,9 +36,9 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self._names)
 
-    def read(self, index: int) -> tuple[AnyImage, Target]:
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, Target]:
         target = self.targets[index]
-        image = load_image(self.name(index))
+        image = load_image(self.name(index), tensor=tensor)
         return image, int(target) if self.task == "classification" else target
 
     def name(self, index: int) -> str:

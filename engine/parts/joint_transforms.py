@@ -22,7 +22,7 @@ from torchvision.transforms import functional as F
 from engine.contract.data import Data
 from engine.parts.finish import Finish, finish_steps, of_batches
 from engine.parts.images import AnyImage, as_rgb, as_tensor
-from engine.parts.pipeline import through
+from engine.parts.pipeline import TO_TENSOR, through
 from engine.parts.transform_names import Step, is_random
 from engine.parts.transforms import (
     Preset,
@@ -40,6 +40,7 @@ class JointPipeline:
 
     def __init__(self, steps: list[Step], finish: Finish) -> None:
         self._steps, self.finish = steps, finish
+        self.takes_tensors = steps[0].name == TO_TENSOR
 
     def each(self, image: AnyImage, mask: Tensor) -> tuple[Tensor, Tensor]:
         return _plain(through(self._steps, _pair(image, mask)))
@@ -68,7 +69,7 @@ def build_joint_transforms(data: Data, preset: Preset, ignore_index: int) -> Joi
     every problem of `data.augment` and `data.preprocess`."""
     image_size = data.image_size or preset.image_size
     augment, own = steps_of(data, image_size, mask_fill=ignore_index)
-    tensor = Step("", "to a tensor", _as_tensors)
+    tensor = Step("", TO_TENSOR, _as_tensors)
     if data.preprocess is None:
         resize = _ResizeBoth(image_size, InterpolationMode(preset.interpolation), preset.antialias)
         geometry, floats = [Step("data.image_size", "Resize", resize)], list[Step]()

@@ -60,7 +60,7 @@ class MapStyle:
     def __len__(self) -> int:
         return self._length
 
-    def read(self, index: int) -> tuple[AnyImage, Target]:
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, Target]:
         image, target = self._dataset[index]
         if isinstance(image, np.ndarray):
             image = Image.fromarray(image)

@@ -11,17 +11,21 @@ from engine.parts.finish import Finish
 from engine.parts.images import AnyImage, as_rgb
 from engine.parts.transform_names import Step
 
+TO_TENSOR = "to a tensor"
+
 
 class Pipeline:
     """From an image to the model's input. What is done to each image by itself is `each`; the rest,
     `finish`, is done to whole batches.
 
-    Both, and calling it, which does the two, raise RunError for an image that a transform of the
+    `takes_tensors`: whether an image becomes a tensor before anything else is done to it. Both, and
+    calling it, which does the two, raise RunError for an image that a transform of the
     experiment can't take.
     """
 
     def __init__(self, steps: list[Step], finish: Finish) -> None:
         self._steps, self.finish = steps, finish
+        self.takes_tensors = steps[0].name == TO_TENSOR
 
     def each(self, image: AnyImage) -> Tensor:
         """(3, H, W), uint8 unless the experiment's own steps have made it float."""

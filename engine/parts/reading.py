@@ -93,7 +93,7 @@ class Samples(Dataset[Batch | Failure]):
             if self.draws:
                 seed_generators(mix(self._seed, view, index))
             try:
-                image, target = self.source.read(index)
+                image, target = self.source.read(index, tensor=self.pipeline.takes_tensors)
                 image = as_rgb(image)
             except MemoryError:
                 raise

@@ -24,7 +24,7 @@ from engine.contract.data import Data
 from engine.contract.problems import InputError, Problem
 from engine.parts.finish import TO_FLOAT, Finish, finish_steps, of_batches
 from engine.parts.images import AnyImage, as_tensor
-from engine.parts.pipeline import Pipeline, height_width
+from engine.parts.pipeline import TO_TENSOR, Pipeline, height_width
 from engine.parts.randomness import generators_kept, seed_generators
 from engine.parts.transform_names import Step, is_random, read_steps
 
@@ -66,7 +66,7 @@ def build_transforms(data: Data, preset: Preset) -> Transforms:
     """Raises InputError, with every problem of `data.augment` and `data.preprocess`."""
     image_size = data.image_size or preset.image_size
     augment, own = steps_of(data, image_size)
-    tensor = Step("", "to a tensor", as_tensor)
+    tensor = Step("", TO_TENSOR, as_tensor)
     if data.preprocess is None:
         geometry, floats = _preset_geometry(preset, image_size), list[Step]()
         training = training_geometry(geometry, {step.name for step in augment})
