@@ -20,6 +20,7 @@ from engine.contract.model import never_unfrozen
 from engine.contract.problems import InputError, Problem
 from engine.contract.tasks import COLUMN_METRICS
 from engine.frozen_prefix import FrozenPrefix, exactness_problem
+from engine.image_cache import ImageCache
 from engine.parts.backbones import Built, aux_weight, build_model
 from engine.parts.batches import Batch, Data, build_data
 from engine.parts.device import build_autocast, build_device, build_scaler
@@ -63,6 +64,7 @@ class Parts:
     warnings: list[Problem]
     trained: list[nn.Parameter]  # at any time: what the optimizer knows
     prefix: FrozenPrefix | None = None  # of this epoch's freezing, once training has begun
+    images: ImageCache | None = None  # likewise
 
     @cached_property
     def needs_closure(self) -> bool:
@@ -106,6 +108,8 @@ class Parts:
         self.data.close()
         if self.prefix is not None:
             self.prefix.close()
+        if self.images is not None:
+            self.images.close()
 
     @property
     def monitor(self) -> str:

@@ -244,6 +244,7 @@ class FrozenPrefix:
 
     def __init__(self, train: Side | None, val: Side | None, why: dict[str, str]) -> None:
         self.train, self.val, self.why = train, val, why
+        self.images: dict[str, str] = {}  # the same of images where no layer's output is kept
         self._told: tuple[str, str] | None = None
 
     def news(self) -> tuple[str, str] | None:
@@ -255,7 +256,9 @@ class FrozenPrefix:
         return said
 
     def _said(self, name: str, side: Side | None) -> str:
-        return side.said if side is not None else self.why.get(name, "")
+        if side is not None:
+            return side.said
+        return "; ".join(filter(None, [self.why.get(name, ""), self.images.get(name, "")]))
 
     def train_batches(self, data: Data, epoch: int, start: int) -> Iterator[Batch]:
         if self.train is None:

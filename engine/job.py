@@ -11,6 +11,7 @@ from engine.contract.events import PrefixKept, Unfrozen, Validated, finite, non_
 from engine.contract.samples import ClassLoss, EpochSamples, HardSample, append_samples
 from engine.control import Control
 from engine.frozen_prefix import build_prefix
+from engine.image_cache import ImageCache
 from engine.recorder import Recorder
 
 
@@ -91,6 +92,8 @@ def enter_prefix(parts: Parts) -> None:
     parts.prefix = build_prefix(
         parts.experiment, parts.model, parts.freezing, parts.data, parts.device, parts.autocast
     )
+    parts.images = parts.images or ImageCache(parts.experiment, parts.data)
+    parts.images.enter(parts.prefix)
 
 
 def record_prefix(job: Job) -> None:

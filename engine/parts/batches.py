@@ -23,6 +23,7 @@ from engine.contract.problems import InputError
 from engine.contract.tasks import Task
 from engine.parts.datasets import build_sources
 from engine.parts.joint_transforms import JointPipeline, build_joint_transforms
+from engine.parts.kept_images import KeptImages
 from engine.parts.pipeline import Pipeline
 from engine.parts.randomness import generator
 from engine.parts.reading import Batch, Samples, Unreadable
@@ -156,6 +157,25 @@ class Data:
         """What is read of "train" or "val", and how."""
         chosen = self._train if split == "train" else self._val
         return None if chosen is None else chosen.samples
+
+    def keep_images(self, split: str, images: KeptImages | None) -> None:
+        """Of "train" or "val": what is read and filled from the next batch on. What was looked at
+        before training is not read again."""
+        chosen = self._train if split == "train" else self._val
+        if chosen is None or chosen.samples.kept is images:
+            return
+        chosen.keep(images)
+        if chosen is self._train and (ahead := self._ahead) is not None:
+            self._ahead = None
+            rest = self.train_batches(0, start=len(ahead.seen))
+            self._ahead = Ahead(rest, ahead.seen)
+
+    def can_keep_images(self, split: str) -> bool:
+        """Whether all processes that read can share them, and reading is what takes the time."""
+        chosen = self._train if split == "train" else self._val
+        if chosen is None or chosen.samples.source.in_memory or chosen.samples.source.draws:
+            return False
+        return chosen.worker_count == 0 or sys.platform == "linux"  # where workers are forked
 
     def sample_name(self, index: int, split: str = "train") -> str:
         """For messages: the file of the sample, `split` being "train" or "val"."""

@@ -22,7 +22,7 @@ from torchvision.transforms import functional as F
 from engine.contract.data import Data
 from engine.parts.finish import Finish, finish_steps, of_batches
 from engine.parts.images import AnyImage, as_rgb, as_tensor
-from engine.parts.pipeline import TO_TENSOR, through
+from engine.parts.pipeline import TO_TENSOR, in_two, through
 from engine.parts.transform_names import Step, is_random
 from engine.parts.transforms import (
     Preset,
@@ -36,17 +36,22 @@ Pair = tuple[Any, tv_tensors.Mask]  # the image, and the mask (1, H, W) int32
 
 
 class JointPipeline:
-    """As `Pipeline`, from an image and its mask to both: (3, H, W), and int64 (H, W)."""
+    """As `Pipeline`; the target is a mask (H, W), int32 and at the end int64."""
 
     def __init__(self, steps: list[Step], finish: Finish) -> None:
-        self._steps, self.finish = steps, finish
+        self.fixed, self.drawn = in_two(steps)
+        self.finish = finish
         self.takes_tensors = steps[0].name == TO_TENSOR
 
-    def each(self, image: AnyImage, mask: Tensor) -> tuple[Tensor, Tensor]:
-        return _plain(through(self._steps, _pair(image, mask)))
+    def begin(self, image: AnyImage, mask: Any) -> tuple[Tensor, Tensor]:
+        return _plain(through(self.fixed, _pair(as_rgb(image), mask)))
+
+    def rest(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        image, mask = _plain(through(self.drawn, _pair(tv_tensors.Image(image), mask)))
+        return image, mask.long()
 
     def __call__(self, image: AnyImage, mask: Tensor) -> tuple[Tensor, Tensor]:
-        pixels, mask = self.each(image, mask)
+        pixels, mask = self.rest(*self.begin(image, mask))
         return self.finish(pixels), mask
 
 
@@ -112,7 +117,7 @@ def _as_tensors(pair: Pair) -> Pair:
 
 
 def _pair(image: AnyImage, mask: Tensor) -> Pair:
-    return as_rgb(image), tv_tensors.Mask(mask.unsqueeze(0))
+    return image, tv_tensors.Mask(mask.unsqueeze(0))
 
 
 def _empty_mask(image: Image.Image) -> Pair:
@@ -120,4 +125,4 @@ def _empty_mask(image: Image.Image) -> Pair:
 
 
 def _plain(pair: Pair) -> tuple[Tensor, Tensor]:
-    return pair[0].as_subclass(Tensor), pair[1].as_subclass(Tensor).squeeze(0).long()
+    return pair[0].as_subclass(Tensor), pair[1].as_subclass(Tensor).squeeze(0)

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from engine.contract.problems import RunError
-from engine.parts.images import AnyImage, as_rgb
+from engine.parts.images import as_rgb
 from engine.parts.joint_transforms import JointPipeline
+from engine.parts.kept_images import KeptImages
 from engine.parts.masks import MaskError
 from engine.parts.pipeline import Pipeline
 from engine.parts.randomness import generators_kept, mix, seed_generators
@@ -72,6 +73,7 @@ class Samples(Dataset[Batch | Failure]):
     ) -> None:
         self.source, self.draws, self.views = source, draws, views
         self.pipeline, self._seed = pipeline, seed
+        self.kept: KeptImages | None = None
 
     def __getitem__(self, key: Key) -> Batch | Failure:
         with one_thread(), generators_kept() if self.draws else contextlib.nullcontext():
@@ -92,25 +94,42 @@ class Samples(Dataset[Batch | Failure]):
         for index in indices:
             if self.draws:
                 seed_generators(mix(self._seed, view, index))
-            try:
-                image, target = self.source.read(index, tensor=self.pipeline.takes_tensors)
-                image = as_rgb(image)
-            except MemoryError:
-                raise
-            except Exception as error:  # decoders, and people's own code, raise all there is
-                unreadable.append(Unreadable(index, self.source.name(index), why(error)))
+            begun = self._begun(index)
+            if isinstance(begun, Unreadable):
+                unreadable.append(begun)
                 continue
-            pixels, target = self._transformed(image, target, index)
+            with self._named(index):
+                pixels, target = self.pipeline.rest(*begun)
             images.append(pixels)
             targets.append(target)
             read.append(index)
         return Batch(self._stack(images, read), self._targets(targets), read, unreadable)
 
-    def _transformed(self, image: AnyImage, target: Target, index: int) -> tuple[Tensor, Target]:
+    def _begun(self, index: int) -> tuple[Tensor, Any] | Unreadable:
+        """The image after the beginning of the pipeline, and the target."""
+        if self.kept is not None and (held := self.kept.get(index)) is not None:
+            return held
+        begun = self.made(index)
+        if self.kept is not None and not isinstance(begun, Unreadable):
+            self.kept.put(index, *begun)
+        return begun
+
+    def made(self, index: int) -> tuple[Tensor, Any] | Unreadable:
+        """As it is when nothing is kept."""
         try:
-            if self.source.task == "segmentation":
-                return self.pipeline.each(image, target)  # type: ignore[call-arg,arg-type,return-value]
-            return self.pipeline.each(image), target  # type: ignore[call-arg,return-value]
+            image, target = self.source.read(index, tensor=self.pipeline.takes_tensors)
+            image = as_rgb(image)
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders, and people's own code, raise all there is
+            return Unreadable(index, self.source.name(index), why(error))
+        with self._named(index):
+            return self.pipeline.begin(image, target)
+
+    @contextlib.contextmanager
+    def _named(self, index: int) -> Iterator[None]:
+        try:
+            yield
         except RunError as failed:
             message = f"{self.source.name(index)}: {failed.message}"
             raise RunError(message, failed.remedy) from failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain, islice
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from engine.parts.kept_images import KeptImages
 from engine.parts.reading import Batch, Samples
 from engine.parts.workers import Workers, raised
 
@@ -69,6 +70,13 @@ class Split:
         """One batch of these samples, read here: no worker is started for it."""
         return raised(self.samples[epoch, indices])
 
+    def keep(self, images: KeptImages | None) -> None:
+        """What is read and put from now on. Workers that run don't know of it: they end, and others
+        start with the next batch."""
+        if self.samples.kept is not images:
+            self.close()
+            self.samples.kept = images
+
     def close(self) -> None:
         if self._workers is not None:
             self._workers.close()
@@ -105,17 +113,17 @@ class Split:
 class Ahead:
     """Batches of which the first can be looked at before they are taken."""
 
-    def __init__(self, batches: Iterator[Batch]) -> None:
-        self._seen: list[Batch] = []
+    def __init__(self, batches: Iterator[Batch], seen: Sequence[Batch] = ()) -> None:
+        self.seen = list(seen)
         self._rest = batches
 
     def first(self, count: int) -> list[Batch]:
         """Fewer where there are fewer."""
-        self._seen += islice(self._rest, max(0, count - len(self._seen)))
-        return self._seen[:count]
+        self.seen += islice(self._rest, max(0, count - len(self.seen)))
+        return self.seen[:count]
 
     def __iter__(self) -> Iterator[Batch]:
-        return chain(self._seen, self._rest)
+        return chain(self.seen, self._rest)
 
 
 def _parts(order: Tensor, size: int) -> Iterator[Tensor]:

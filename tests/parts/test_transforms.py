@@ -170,7 +170,9 @@ def test_what_changes_each_pixel_by_itself_is_left_to_the_batch_and_the_rest_is_
         ([resize, to_float, crop, normalize], torch.float32),
     ):
         transforms = build_transforms(section(preprocess=steps), PRESET)
-        each = torch.stack([transforms.eval.each(image) for image in images])
+        each = torch.stack(
+            [transforms.eval.rest(*transforms.eval.begin(image, 0))[0] for image in images]
+        )
         assert each.dtype == dtype
         whole = torch.stack([transforms.eval(image) for image in images])
         assert torch.equal(transforms.finish(each), whole)
