@@ -22,6 +22,7 @@ from engine.contract.data import Data as DataSection
 from engine.contract.problems import InputError
 from engine.contract.tasks import Task
 from engine.parts.datasets import build_sources
+from engine.parts.device import placed
 from engine.parts.joint_transforms import JointPipeline, build_joint_transforms
 from engine.parts.kept_images import KeptImages
 from engine.parts.pipeline import Pipeline
@@ -134,11 +135,15 @@ class Data:
             return None
         return self._val.few(VALIDATION, list(range(min(count, self.val_samples))))
 
-    def inputs(self, batch: Batch, device: torch.device | None = None) -> Tensor:
+    def inputs(
+        self, batch: Batch, device: torch.device | None = None, *, channels_last: bool = False
+    ) -> Tensor:
         """What the model takes of a batch: (batch, 3, height, width) float32, on that device, by
-        default where it is."""
-        inputs = batch.inputs if device is None else batch.inputs.to(device, non_blocking=True)
-        return inputs if batch.finished else self._train.samples.pipeline.finish(inputs)
+        default where it is. Turned around while it is bytes still."""
+        inputs = placed(batch.inputs, device or batch.inputs.device, channels_last)
+        if batch.finished or not batch.indices:
+            return inputs
+        return self._train.samples.pipeline.finish(inputs)
 
     @property
     def val_targets(self) -> Tensor | None:
