@@ -57,6 +57,7 @@ class Side:
     def __init__(
         self,
         split: FrozenSplit,
+        data: Data,
         samples: Samples,
         device: torch.device,
         autocast: AbstractContextManager[object],
@@ -68,6 +69,7 @@ class Side:
         forward: Callable[[nn.Module], Forward] = lambda module: module,
     ) -> None:
         self._split, self._samples = split, samples
+        self._inputs = data.inputs
         self._device, self._autocast, self._channels_last = device, autocast, channels_last
         # What is run once is not compiled, unless it turns out that it isn't run only once.
         self._forward, self._tail = forward, forward(split.tail)
@@ -135,7 +137,7 @@ class Side:
             moved = [self._placed(part) for part in batch.features]
             return [*moved, *sizes]
         began = time.perf_counter()
-        inputs = self._placed(batch.inputs)
+        inputs = self._inputs(batch, self._device, channels_last=self._channels_last)
         made: tuple[Tensor, ...] = self._run(inputs)
         if not self._over:
             self._keep(batch, inputs, made, began)
@@ -258,6 +260,7 @@ class FrozenPrefix:
 
     def __init__(self, train: Side | None, val: Side | None, why: dict[str, str]) -> None:
         self.train, self.val, self.why = train, val, why
+        self.images: dict[str, str] = {}  # the same of images where no layer's output is kept
         self._told: tuple[str, str] | None = None
 
     def news(self) -> tuple[str, str] | None:
@@ -269,7 +272,9 @@ class FrozenPrefix:
         return said
 
     def _said(self, name: str, side: Side | None) -> str:
-        return side.said if side is not None else self.why.get(name, "")
+        if side is not None:
+            return side.said
+        return "; ".join(filter(None, [self.why.get(name, ""), self.images.get(name, "")]))
 
     def train_batches(self, data: Data, epoch: int, start: int) -> Iterator[Batch]:
         if self.train is None:
@@ -349,6 +354,7 @@ def build_prefix(
         disk = int(section.cache_disk)
         return Side(
             split,
+            data,
             samples,
             device,
             autocast,
