@@ -20,7 +20,8 @@ from torch import Tensor
 from engine.contract.experiment import Experiment
 from engine.contract.feature_folder import StoreError, cache_folder, make_room
 from engine.contract.problems import RunError
-from engine.frozen_prefix import PAYS, FrozenPrefix
+from engine.frozen_prefix import FrozenPrefix
+from engine.frozen_side import PAYS
 from engine.parts.batches import Data
 from engine.parts.feature_cache import Shelf, key_of, stamps_of
 from engine.parts.feature_store import FeatureStore, Layout
