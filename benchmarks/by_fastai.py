@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from by_hand import loaders, start, train_mode
 from fastai.callback.core import Callback
+from fastai.callback.progress import ProgressCallback
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.metrics import accuracy
@@ -51,7 +52,8 @@ def run(work: Work, prepared: Prepared) -> Result:
         cbs=watch,
         moms=(MOMENTUM, MOMENTUM, MOMENTUM),
     )
-    with learner.no_bar(), learner.no_logging():
+    learner.remove_cb(ProgressCallback)
+    with learner.no_logging():
         learner.fit(work.by_hand_epochs, LR)
     seconds = [after - before for before, after in pairwise(watch.ends)]
     return Result(seconds, [float(row[1]) for row in learner.recorder.values])

@@ -1,7 +1,8 @@
 """timm on a `Work`: its loader and optimizer, and the epochs of its train.py.
 
 timm's loader brings the images to the device as bytes and normalizes them there. Its order of the
-samples is its own, so its validation curve is another one.
+samples is its own, and it leaves the short last batch of training out, so its validation curve is
+another one, and it has up to a batch less to do.
 """
 
 from __future__ import annotations
@@ -41,7 +42,6 @@ def loaders(work: Work, prepared: Prepared) -> dict[str, torch.utils.data.DataLo
         )
         steps = augmented if work.augment and phase == "train" else plain
         dataset.transform = transforms.Compose([*steps, transforms.PILToTensor()])
-        sides[phase].loader.drop_last = False
     return sides
 
 

@@ -87,8 +87,8 @@ def compared(
         inside = Path(name)
         prepared: Prepared = alone("by_ptrain", "prepare", work, inside)
         work = replace(work, workers=fastest_workers(options, folder))
-        results = taken(work, prepared, options, inside, again=again)
-    table = Table(title, about, COLUMNS)
+        table = Table(title, about, COLUMNS)
+        results = taken(work, prepared, options, inside, table.notes, again=again)
     hand = results[HAND]
     for contender, own in results.items():
         table.rows.append(row(contender, own, hand, work))
@@ -103,10 +103,18 @@ def compared(
 
 
 def taken(
-    work: Work, prepared: Prepared, options: Options, folder: Path, *, again: bool
+    work: Work,
+    prepared: Prepared,
+    options: Options,
+    folder: Path,
+    notes: list[str],
+    *,
+    again: bool,
 ) -> dict[str, list[Result]]:
-    """The contenders' results, of each turn. `again`: ptrain a second time in the same folder."""
+    """The contenders' results, of each turn; in the notes those who could not do it. `again`:
+    ptrain a second time in the same folder."""
     results: dict[str, list[Result]] = {}
+    peers = list(options.peers)
 
     def take(contender: str, module: str, *more: object) -> None:
         print(f"{work.backbone}: {contender} …", file=sys.stderr, flush=True)
@@ -115,8 +123,12 @@ def taken(
 
     for turn in range(options.repeats):
         take(HAND, "by_hand")
-        for peer in options.peers:
-            take(*PEERS[peer])
+        for peer in [*peers]:
+            try:
+                take(*PEERS[peer])
+            except Exception as error:  # theirs, with these versions of torch and Python
+                peers.remove(peer)
+                notes.append(f"{peer} failed: {type(error).__name__}: {error}")
         with tempfile.TemporaryDirectory(dir=folder) as place:
             take("ptrain", "by_ptrain", Path(place), f"first{turn}")
             if again:

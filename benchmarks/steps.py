@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
+from work import StepWork, Timed
 
 from engine.build import Parts, assemble
 from engine.checkpoint import Keeper, Progress
@@ -45,37 +46,6 @@ SEED, BATCH, LR, MOMENTUM = 0, 32, 0.01, 0.9
 PIXELS, CLASSES, WIDTH = 3 * 8 * 8, 10, 256
 
 
-@dataclass(frozen=True)
-class StepWork:
-    """A network of `depth` hidden layers, trained for `epochs` of 57 steps."""
-
-    depth: int
-    epochs: int
-    device: str = "cpu"
-    threads: int | None = None
-
-
-@dataclass(frozen=True)
-class Timed:
-    """ms a step. `typical`: the median over the steps, which a busy machine disturbs least; on a
-    GPU, which is not waited for, it means nothing. `in_all`: from the end of the first epoch to
-    that of the last, by their steps: the ends of the epochs are in it, and what the recorder's
-    thread takes. `weights`: a hash of those at the end."""
-
-    typical: float
-    in_all: float
-    weights: str
-
-    @classmethod
-    def of(cls, steps: list[float], epochs: list[float], model: nn.Module) -> Timed:
-        """When each was done, in seconds."""
-        count = len(steps) - len(steps) // len(epochs)
-        taken = [after - before for before, after in pairwise(steps)]
-        flat = torch.cat([p.detach().flatten() for p in model.parameters()]).cpu()
-        digest = hashlib.sha256(flat.numpy().tobytes()).hexdigest()
-        return cls(1000 * statistics.median(taken), 1000 * (epochs[-1] - epochs[0]) / count, digest)
-
-
 class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -90,6 +60,18 @@ def network(depth: int) -> nn.Module:
     torch.manual_seed(SEED)
     layers = (Residual() for _ in range(depth))
     return nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, WIDTH), *layers, nn.Linear(WIDTH, CLASSES))
+
+
+def timed(steps: list[float], epochs: list[float], model: nn.Module) -> Timed:
+    """Of when each was done, in seconds."""
+    count = len(steps) - len(steps) // len(epochs)
+    taken = [after - before for before, after in pairwise(steps)]
+    flat = torch.cat([p.detach().flatten() for p in model.parameters()]).cpu()
+    return Timed(
+        typical=1000 * statistics.median(taken),
+        in_all=1000 * (epochs[-1] - epochs[0]) / count,
+        weights=hashlib.sha256(flat.numpy().tobytes()).hexdigest(),
+    )
 
 
 def depths(targets: list[float], device: str, threads: int | None) -> list[int]:
@@ -168,7 +150,7 @@ def loop(work: StepWork, batches: Callable[[int], Iterable[tuple[Tensor, Tensor]
         if work.device == "cuda" and epoch in (0, work.epochs - 1):
             torch.cuda.synchronize()
         epochs.append(time.time())
-    return Timed.of(steps, epochs, model)
+    return timed(steps, epochs, model)
 
 
 def selected(digits: Digits, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -214,7 +196,7 @@ def engine(work: StepWork) -> Timed:
     digits = begun(work)
     parts = parts_of(digits.data, network(work.depth), CLASSES, work.epochs, work.device)
     steps, epochs = trained(parts)
-    return Timed.of(steps, epochs, parts.model)
+    return timed(steps, epochs, parts.model)
 
 
 def trained(parts: Parts) -> tuple[list[float], list[float]]:

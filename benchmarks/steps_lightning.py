@@ -12,9 +12,10 @@ import lightning
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.loggers import CSVLogger
-from steps import LR, MOMENTUM, StepWork, Timed, begun, network, selected
+from steps import LR, MOMENTUM, begun, network, selected, timed
 from torch import Tensor
 from torch.utils.data import DataLoader
+from work import StepWork, Timed
 
 warnings.filterwarnings("ignore", module="lightning")
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -67,4 +68,4 @@ def with_lightning(work: StepWork) -> Timed:
             enable_model_summary=False,
             enable_checkpointing=False,
         ).fit(module, DataLoader(Batches(), batch_size=None))
-    return Timed.of(module.steps, module.epochs, module.model)
+    return timed(module.steps, module.epochs, module.model)

@@ -48,7 +48,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def ratio(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+    return f"{value:.3f}" if value < 2 else f"{value:.1f}" if value < 50 else f"{value:.0f}"
 
 
 def turns(ratios: Sequence[float]) -> str:

@@ -103,6 +103,43 @@ class Prepared:
     classes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class StepWork:
+    """A network of `depth` hidden layers on the digits, for `epochs` of 57 steps."""
+
+    depth: int
+    epochs: int
+    device: str = "cpu"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Timed:
+    """ms a step. `typical`: the median over the steps, which a busy machine disturbs least; on a
+    GPU, which is not waited for, it means nothing. `in_all`: from the end of the first epoch to
+    that of the last, by their steps: the ends of the epochs are in it, and what the recorder's
+    thread takes. `weights`: a hash of those at the end."""
+
+    typical: float
+    in_all: float
+    weights: str
+
+
+@dataclass(frozen=True)
+class ResidentWork:
+    """resnet50 on one batch: `steps` of each of `epochs`, of which the first is left out.
+    `pinned`: the batch is not on the device, but in pinned memory, and moves each time."""
+
+    device: str
+    size: int
+    batch: int
+    steps: int
+    epochs: int
+    precision: str = "bf16"
+    pinned: bool = False
+    threads: int | None = None
+
+
 def alone(module: str, function: str, *arguments: object) -> Any:
     """`module.function(*arguments)` in a process of its own: what it returns. What it prints is
     shown where it fails.
