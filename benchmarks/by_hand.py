@@ -12,7 +12,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -128,16 +127,14 @@ def run(work: Work, prepared: Prepared) -> Result:
     return Result(seconds, val_losses)
 
 
-def reading_seconds(work: Work, prepared: Prepared) -> float:
-    """Of the first 8 training batches through loader and model, without what starting takes: to
-    find out how many workers are fastest."""
-    loader = loaders(work, prepared)["train"]
-    model, _ = start(work, prepared)
-    model.eval()
-    batches = iter(loader)
-    next(batches)
-    began = time.perf_counter()
-    for inputs, _ in islice(batches, 8):
-        with torch.no_grad():
-            model(inputs.to(work.device)).sum().item()
-    return time.perf_counter() - began
+def first_step(work: Work, prepared: Prepared) -> float:
+    """When it is done, in seconds since the epoch."""
+    sides = loaders(work, prepared)
+    model, optimizer = start(work, prepared)
+    train_mode(model, work)
+    inputs, labels = next(iter(sides["train"]))
+    loss = nn.functional.cross_entropy(model(inputs.to(work.device)), labels.to(work.device))
+    loss.backward()
+    optimizer.step()
+    loss.item()
+    return time.time()

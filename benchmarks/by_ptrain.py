@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from work import LR, MOMENTUM, SEED, Prepared, Result, Work
 from engine.build import build
 from engine.commands import Launch, train_file
 from engine.contract.events import PrefixKept, RunStarted, Validated
+from engine.contract.feature_folder import RECORDS
 from engine.contract.follower import Follower
 from engine.contract.run_directory import RunDirectory
 from engine.contract.toml_file import read
@@ -83,7 +85,8 @@ def run(work: Work, prepared: Prepared, folder: Path, name: str) -> Result:
     (run,) = (runs / "work").iterdir()
     if code != 0:
         raise RuntimeError(f"exit code {code}: {RunDirectory(run).events.read_text()[-2000:]}")
-    return told(RunDirectory(run))
+    kept = sum(file.stat().st_size for file in (folder / "cache").rglob(RECORDS))
+    return replace(told(RunDirectory(run)), kept=kept)
 
 
 def told(run: RunDirectory) -> Result:

@@ -23,7 +23,7 @@ PEERS = {
     "timm": ("timm", "by_timm"),
     "fastai": ("fastai", "by_fastai"),
 }
-COLUMNS = ["", "seconds", "times as fast", "curve", "peak, MB", "turns"]
+COLUMNS = ["", "seconds", "times as fast", "turns", "val loss", "curve", "peak, MB"]
 
 
 def frozen(options: Options, folder: Path) -> Iterator[Table]:
@@ -128,6 +128,7 @@ def taken(
                 take(*PEERS[peer])
             except Exception as error:  # theirs, with these versions of torch and Python
                 peers.remove(peer)
+                results.pop(PEERS[peer][0], None)
                 notes.append(f"{peer} failed: {type(error).__name__}: {error}")
         with tempfile.TemporaryDirectory(dir=folder) as place:
             take("ptrain", "by_ptrain", Path(place), f"first{turn}")
@@ -145,9 +146,10 @@ def row(contender: str, own: list[Result], hand: list[Result], work: Work) -> li
         contender,
         f"{median(seconds):.2f}",
         ratio(median(times)),
+        turns(times),
+        f"{own[0].val_losses[work.by_hand_epochs - 1]:.5f}",
         "" if work.views else f"{apart(own[0].val_losses, hand[0].val_losses):.0e}",
         f"{own_peak:.0f} + {worker_peak:.0f}",
-        turns(times),
     ]
 
 

@@ -14,8 +14,8 @@ epochs from the first batch to the end of the last validation; `turns` has the l
 ratio.
 An epoch is the same each time to all but ptrain, so the others run `--by-hand` epochs, and the rest
 is taken to last as long as theirs after the first. `curve`: how far the validation losses of these
-epochs are from those by hand at most, relatively. `peak`: the largest resident size of the process,
-and of its largest worker.
+epochs are from those by hand at most, relatively; `val loss` is that after the last of them.
+`peak`: the largest resident size of the process, and of its largest worker.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import finetuning
+import memory
 import photographs
+import starts
 import step_times
 from tables import SEEN, Table, installed, machine
 
-PARTS = {**finetuning.PARTS, **step_times.PARTS}
+PARTS = {**finetuning.PARTS, **step_times.PARTS, **memory.PARTS, **starts.PARTS}
 
 
 @dataclass(frozen=True)

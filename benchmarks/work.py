@@ -4,6 +4,7 @@ own that each does it in. No torch in here: the process that compares needs none
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -73,7 +74,7 @@ class Result:
     val_losses   after each epoch
     peak         bytes: the largest resident size of the process, and of its largest worker
     device_peak  bytes that torch had taken of the GPU at most
-    said         what is worth a note, in words
+    said, kept   what ptrain made of the frozen layers, in words, and bytes of it on the disk
     """
 
     epochs: list[float]
@@ -81,6 +82,7 @@ class Result:
     peak: tuple[int, int] = (0, 0)
     device_peak: int = 0
     said: str = ""
+    kept: int = 0
 
     def seconds(self, epochs: int) -> float:
         """Of so many epochs; those that were not run are taken for as long as those after the
@@ -164,6 +166,9 @@ def _quietly(log: Path, module: str, function: str, arguments: tuple[object, ...
     file = os.open(log, os.O_WRONLY | os.O_CREAT)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    if sys.platform == "linux":
+        # A loader's workers: as this process was started they would each import torch anew.
+        multiprocessing.set_start_method("fork", force=True)
     result = getattr(importlib.import_module(module), function)(*arguments)
     return replace(result, **_peaks()) if isinstance(result, Result) else result
 
@@ -171,6 +176,7 @@ def _quietly(log: Path, module: str, function: str, arguments: tuple[object, ...
 def _peaks() -> dict[str, Any]:
     import torch
 
+    gc.collect()  # workers that stay are counted when they have ended
     unit = 1 if sys.platform == "darwin" else 1024
     both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     own, child = (resource.getrusage(who).ru_maxrss * unit for who in both)
