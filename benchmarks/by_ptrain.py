@@ -54,7 +54,8 @@ device = "{work.device}"
 
 def prepare(work: Work, folder: Path) -> Prepared:
     """Keeps the weights that ptrain begins with, its new head's among them, for the others."""
-    file = folder / "prepare.toml"
+    folder.mkdir()
+    file = folder / "work.toml"
     file.write_text(experiment(work))
     parts = build(read(file).experiment, folder)
     preset = preset_of(parts.experiment.model, work.size)

@@ -80,15 +80,24 @@ def of(options: Options, backbone: str, trained: tuple[str, ...], head: str) -> 
     )
 
 
+def prepared(work: Work, folder: Path) -> Prepared:
+    """The start of everyone, which depends on no more of the work than this."""
+    return _prepared(work.backbone, work.weights, work.root, work.size, folder)
+
+
+@lru_cache
+def _prepared(backbone: str, weights: str, root: str, size: int, folder: Path) -> Prepared:
+    plain = Work(backbone, (), "", root, weights, size=size)
+    start: Prepared = alone("by_ptrain", "prepare", plain, folder / f"start-{backbone}")
+    return start
+
+
 def compared(
     title: str, about: str, work: Work, options: Options, folder: Path, *, again: bool = False
 ) -> Table:
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        inside = Path(name)
-        prepared: Prepared = alone("by_ptrain", "prepare", work, inside)
-        work = replace(work, workers=fastest_workers(options, folder))
-        table = Table(title, about, COLUMNS)
-        results = taken(work, prepared, options, inside, table.notes, again=again)
+    work = replace(work, workers=fastest_workers(options, folder))
+    table = Table(title, about, COLUMNS)
+    results = taken(work, prepared(work, folder), options, folder, table.notes, again=again)
     hand = results[HAND]
     for contender, own in results.items():
         table.rows.append(row(contender, own, hand, work))
@@ -104,7 +113,7 @@ def compared(
 
 def taken(
     work: Work,
-    prepared: Prepared,
+    start: Prepared,
     options: Options,
     folder: Path,
     notes: list[str],
@@ -118,7 +127,7 @@ def taken(
 
     def take(contender: str, module: str, *more: object) -> None:
         print(f"{work.backbone}: {contender} …", file=sys.stderr, flush=True)
-        result: Result = alone(module, "run", work, prepared, *more)
+        result: Result = alone(module, "run", work, start, *more)
         results.setdefault(contender, []).append(result)
 
     for turn in range(options.repeats):
@@ -171,13 +180,12 @@ def _fastest_workers(options: Options, folder: Path) -> int:
     cores = cpu_count() or 1
     candidates = sorted({0, 1, 2, 4} if cores <= 4 else {2, 4, 8, min(16, cores)})
     work = replace(squeezenet(options), by_hand_epochs=2)
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        prepared = alone("by_ptrain", "prepare", work, Path(name))
-        seconds = {}
-        for workers in candidates:
-            result = alone("by_hand", "run", replace(work, workers=workers), prepared)
-            seconds[workers] = result.epochs[-1]
-            print(f"{workers} workers: {result.epochs[-1]:.2f} s", file=sys.stderr, flush=True)
+    seconds = {}
+    for workers in candidates:
+        tried = replace(work, workers=workers)
+        result: Result = alone("by_hand", "run", tried, prepared(work, folder))
+        seconds[workers] = result.epochs[-1]
+        print(f"{workers} workers: {result.epochs[-1]:.2f} s", file=sys.stderr, flush=True)
     return min(seconds, key=seconds.__getitem__)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetuning import squeezenet
+from finetuning import HAND, prepared, squeezenet
 from tables import Table, median
 from work import Result, Work, alone
 
@@ -23,6 +23,7 @@ ABOUT = (
     "and the cache together."
 )
 COLUMNS = ["", "process, MB", "worker, MB", "cache, MB", "of by hand + cache"]
+DISK = 'cache = "on"'
 NO_DISK = 'cache = "on"\ncache_disk = 0\ncache_memory = {}'
 
 
@@ -31,31 +32,36 @@ def memory(options: Options, folder: Path) -> Iterator[Table]:
     table = Table("Memory", ABOUT, [*COLUMNS, "GPU, MB"] if cuda else COLUMNS)
     head = replace(squeezenet(options), epochs=2, by_hand_epochs=2, workers=1, ptrain_workers=1)
     whole = replace(head, trained=("",))
-    add_rows(table, "whole network", peaks(whole, options, folder))
-    on_disk = peaks(replace(head, cache='cache = "on"'), options, folder)
-    add_rows(table, "head alone, cache on the disk", on_disk)
-    kept = on_disk["ptrain"][0].kept
-    in_memory = peaks(replace(head, cache=NO_DISK.format(kept)), options, folder)
-    in_memory["ptrain"] = [replace(result, kept=kept) for result in in_memory["ptrain"]]
-    add_rows(table, "head alone, cache in memory", in_memory)
+    results = by_hand(whole, options, folder)
+    results["ptrain"] = ptrain(whole, options, folder)
+    add_rows(table, "whole network", results)
+    results = by_hand(head, options, folder)
+    results["ptrain, cache on the disk"] = ptrain(replace(head, cache=DISK), options, folder)
+    kept = results["ptrain, cache on the disk"][0].kept
+    in_memory = ptrain(replace(head, cache=NO_DISK.format(kept)), options, folder)
+    results["ptrain, cache in memory"] = [replace(result, kept=kept) for result in in_memory]
+    add_rows(table, "head alone", results)
     yield table
 
 
-def peaks(work: Work, options: Options, folder: Path) -> dict[str, list[Result]]:
-    results: dict[str, list[Result]] = {"by hand": [], "ptrain": []}
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        prepared = alone("by_ptrain", "prepare", work, Path(name))
-        for turn in range(options.repeats):
-            print("memory …", file=sys.stderr, flush=True)
-            results["by hand"].append(alone("by_hand", "run", work, prepared))
-            place = Path(name) / str(turn)
-            place.mkdir()
-            results["ptrain"].append(alone("by_ptrain", "run", work, prepared, place, "run"))
+def by_hand(work: Work, options: Options, folder: Path) -> dict[str, list[Result]]:
+    print("memory: by hand …", file=sys.stderr, flush=True)
+    start = prepared(work, folder)
+    return {HAND: [alone("by_hand", "run", work, start) for _ in range(options.repeats)]}
+
+
+def ptrain(work: Work, options: Options, folder: Path) -> list[Result]:
+    print("memory: ptrain …", file=sys.stderr, flush=True)
+    results = []
+    for _ in range(options.repeats):
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            start = prepared(work, folder)
+            results.append(alone("by_ptrain", "run", work, start, Path(name), "run"))
     return results
 
 
 def add_rows(table: Table, what: str, results: dict[str, list[Result]]) -> None:
-    hand = median([sum(result.peak) for result in results["by hand"]])
+    hand = median([sum(result.peak) for result in results[HAND]])
     for contender, own in results.items():
         process, worker = (median([result.peak[i] for result in own]) for i in (0, 1))
         kept = own[0].kept

@@ -32,7 +32,7 @@ import memory
 import photographs
 import starts
 import step_times
-from tables import SEEN, Table, installed, machine
+from tables import SEEN, installed, keep, machine
 
 PARTS = {**finetuning.PARTS, **step_times.PARTS, **memory.PARTS, **starts.PARTS}
 
@@ -72,7 +72,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="of the peers' loaders; default: tried out")
     parser.add_argument("--without-peers", action="store_true", help="by hand and ptrain only")
     parser.add_argument("--quick", action="store_true", help="one turn of all, two epochs by hand")
-    parser.add_argument("--markdown", type=Path, help="write the tables there")
+    parser.add_argument(
+        "--markdown", type=Path, help="put the tables in there, each in the place of an earlier one"
+    )
     given = parser.parse_args()
     unknown = set(chosen(given)) - set(PARTS)
     if unknown:
@@ -109,16 +111,15 @@ def options(given: argparse.Namespace, folder: Path) -> Options:
     )
 
 
-def header(given: argparse.Namespace, chosen: Options) -> str:
-    data = "drawn images" if given.root is None else "the images of --root"
-    lines = [
-        f"{machine(given.device)}. Turns: {chosen.repeats}; {data}, {chosen.size} px.",
-    ]
+def setting(given: argparse.Namespace, chosen: Options) -> str:
+    """What the numbers belong to, and who is not among them."""
+    data = "drawn images" if given.root is None else "images of --root"
+    text = f"{machine(given.device)}; {data}, {chosen.size} px; turns: {chosen.repeats}."
     missing = [peer for peer in SEEN[2:] if peer not in chosen.peers]
     if missing:
-        left = "left out" if given.without_peers else "not installed, so left out"
-        lines.append(f"{', '.join(missing)}: {left}.")
-    return " ".join(lines)
+        why = "left out" if given.without_peers else "not installed, so left out"
+        text += f" {', '.join(missing)}: {why}."
+    return text
 
 
 def main() -> None:
@@ -127,16 +128,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = options(given, folder)
-        print(header(given, settings), flush=True)
-        tables: list[Table] = []
+        about = setting(given, settings)
+        print(about, flush=True)
         for part in chosen(given):
             for table in PARTS[part](settings, folder):
-                tables.append(table)
                 print(table.text(), flush=True)
+                if given.markdown:
+                    keep(given.markdown, given.device, table, about)
     print(f"\n{time.monotonic() - began:.0f} s in all", file=sys.stderr)
-    if given.markdown:
-        texts = [header(given, settings), *(table.markdown() for table in tables)]
-        given.markdown.write_text("\n\n".join(texts) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetuning import squeezenet
+from finetuning import prepared, squeezenet
 from tables import Table, median, ratio
-from work import Prepared, Work, alone
+from work import Prepared, Work
 
 if TYPE_CHECKING:
     from run import Options
@@ -34,13 +34,10 @@ print(first_step(work, prepared))
 """
 
 
-def start(options: Options, folder: Path) -> Iterator[Table]:
+def starting_times(options: Options, folder: Path) -> Iterator[Table]:
     work = squeezenet(options)
-    place = folder / "start"
-    place.mkdir()
-    prepared: Prepared = alone("by_ptrain", "prepare", work, place)
-    file = place / "prepare.toml"  # the experiment
-    times = asyncio.run(measured(work, prepared, file, options.repeats))
+    start = prepared(work, folder)
+    times = asyncio.run(measured(work, start, options.repeats))
     table = Table("Starting", ABOUT, ["", "seconds", "times as fast"])
     hand = median(times["by hand"])
     for name, own in times.items():
@@ -48,9 +45,7 @@ def start(options: Options, folder: Path) -> Iterator[Table]:
     yield table
 
 
-async def measured(
-    work: Work, prepared: Prepared, file: Path, repeats: int
-) -> dict[str, list[float]]:
+async def measured(work: Work, start: Prepared, repeats: int) -> dict[str, list[float]]:
     from starting import first_step, warmed  # which imports the dashboard
 
     from tui.launching import Engine
@@ -58,19 +53,20 @@ async def measured(
 
     workbench = Workbench()
     await warmed(workbench)
-    runs = file.parent / "runs"
+    folder = Path(start.start).parent
+    file, runs = folder / "work.toml", folder / "runs"
     times: dict[str, list[float]] = {"by hand": [], "ptrain": [], "ptrain, warm": []}
     for _ in range(repeats):
-        times["by hand"].append(by_hand(work, prepared, file.parent))
+        times["by hand"].append(by_hand(work, start, folder))
         times["ptrain"].append(await first_step(Engine(), file, runs))
         times["ptrain, warm"].append(await first_step(Engine(workbench), file, runs))
     workbench.close()
     return times
 
 
-def by_hand(work: Work, prepared: Prepared, folder: Path) -> float:
+def by_hand(work: Work, start: Prepared, folder: Path) -> float:
     given = folder / "work.pickle"
-    given.write_bytes(pickle.dumps((work, prepared)))
+    given.write_bytes(pickle.dumps((work, start)))
     here = str(Path(__file__).parent)
     command = [sys.executable, "-c", FIRST_STEP, here, str(given)]
     begun = time.time()
@@ -78,4 +74,4 @@ def by_hand(work: Work, prepared: Prepared, folder: Path) -> float:
     return float(done.stdout) - begun
 
 
-PARTS = {"start": start}
+PARTS = {"start": starting_times}

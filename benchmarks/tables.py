@@ -38,9 +38,28 @@ class Table:
         return "\n".join([f"\n{self.title}", *about, *shown, *self.notes])
 
     def markdown(self) -> str:
+        """Without the title."""
         rules = ["---", *["---:"] * (len(self.columns) - 1)]
         lines = [f"| {' | '.join(line)} |" for line in [list(self.columns), rules, *self.rows]]
-        return "\n\n".join([f"## {self.title}", self.about, "\n".join(lines), *self.notes])
+        texts = [self.about, *self.notes]
+        about, *notes = ("\n".join(textwrap.wrap(text, 100)) for text in texts)
+        return "\n\n".join([about, "\n".join(lines), *notes])
+
+
+def keep(file: Path, device: str, table: Table, setting: str) -> None:
+    """Put the table into `file`, in the place of that device's of the same title, or at its end."""
+    text = file.read_text() if file.exists() else ""
+    name = f"{device} {table.title}"
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    about = "\n".join(textwrap.wrap(setting, 100))
+    title = f"## {table.title}{', on a GPU' if device == 'cuda' else ''}"
+    block = "\n\n".join([begin, title, table.markdown(), about, end])
+    if begin in text:
+        before, _, rest = text.partition(begin)
+        text = before + block + rest.partition(end)[2]
+    else:
+        text = f"{text.rstrip()}\n\n{block}\n".lstrip()
+    file.write_text(text)
 
 
 def median(values: Sequence[float]) -> float:
