@@ -41,6 +41,7 @@ from engine.parts.device import build_device
 from engine.parts.randomness import generator
 from engine.parts.transforms import Preset
 from engine.recorder import Recorder
+from engine.saving import finish
 
 SEED, BATCH, LR, MOMENTUM = 0, 32, 0.01, 0.9
 PIXELS, CLASSES, WIDTH = 3 * 8 * 8, 10, 256
@@ -209,6 +210,7 @@ def trained(parts: Parts) -> tuple[list[float], list[float]]:
         job = Job(parts, Progress(), recorder, Control(run), keeper, epochs)
         recorder.start()
         train(job)
+        finish(job)
         recorder.close()
         events = list(Follower(run.events).events())
     steps = [event.time for event in events if isinstance(event, Step)]

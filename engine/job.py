@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.build import Parts
 from engine.checkpoint import Keeper, Progress
+from engine.checkpoint_writer import CheckpointWriter
 from engine.contract.events import PrefixKept, Unfrozen, Validated, finite, non_finite
 from engine.contract.samples import ClassLoss, EpochSamples, HardSample, append_samples
 from engine.control import Control
@@ -25,6 +26,7 @@ class Job:
     keeper: Keeper
     epochs: int
     stop_after_epoch: bool = False
+    writer: CheckpointWriter = field(default_factory=CheckpointWriter)
 
     @property
     def planned_end(self) -> int:

@@ -24,7 +24,7 @@ from engine.parts.batches import Batch
 from engine.parts.losses import BatchLoss, Counts
 from engine.recorder import StepRecord
 from engine.requests import Answers
-from engine.saving import checked_flush, raise_non_finite, raise_unwritten, save_epoch, save_last
+from engine.saving import checked_flush, raise_non_finite, save_epoch, save_last, save_to_leave
 
 SMALLEST_SCALE = 2.0**-14  # torch begins with 2**16 and halves: thirty overflows in a row
 
@@ -118,7 +118,7 @@ def train(job: Job) -> Ending:
         recorder.new_epoch()
         save_epoch(job, metrics)
         if job.stop_after_epoch and progress.epoch < job.epochs:
-            return Ending(metrics, "stop was asked for after the epoch")
+            return stop(job, "stop was asked for after the epoch")
         if job.control.pending() and (reason := answers.give()) and progress.epoch < job.epochs:
             return stop(job, reason)
 
@@ -259,6 +259,5 @@ def _every_steps(job: Job) -> bool:
 
 def stop(job: Job, reason: str) -> Ending:
     """Leave with a checkpoint of this very step."""
-    if not save_last(job):
-        raise_unwritten(job)
+    save_to_leave(job)
     return Ending({}, reason)
