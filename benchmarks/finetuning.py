@@ -38,7 +38,7 @@ def frozen(options: Options, folder: Path) -> Iterator[Table]:
 def layer4(options: Options, folder: Path) -> Iterator[Table]:
     about = "resnet18, `layer4` and the head train, no augmentation. Wanted: 3 times as fast."
     work = of(options, "resnet18", ("layer4",), "fc")
-    yield compared("Last stage and head", about, work, options, folder, again=True)
+    yield compared("Last stage and head", about, work, options, folder)
 
 
 def views(options: Options, folder: Path) -> Iterator[Table]:
@@ -57,7 +57,8 @@ def jpeg(options: Options, folder: Path) -> Iterator[Table]:
         "kept. Wanted: at least as fast as the loop with its DataLoader."
     )
     work = replace(squeezenet(options), trained=("",))
-    work = replace(work, epochs=min(work.epochs, options.by_hand))
+    epochs = min(2, options.by_hand)
+    work = replace(work, epochs=epochs, by_hand_epochs=epochs)
     yield compared("Whole network from JPEG files", about, work, options, folder)
 
 
@@ -120,10 +121,9 @@ def taken(
     *,
     again: bool,
 ) -> dict[str, list[Result]]:
-    """The contenders' results, of each turn; in the notes those who could not do it. `again`:
-    ptrain a second time in the same folder."""
+    """The contenders' results, of each turn, the peers' of the first; in the notes those who could
+    not do it. `again`: ptrain a second time in the same folder."""
     results: dict[str, list[Result]] = {}
-    peers = list(options.peers)
 
     def take(contender: str, module: str, *more: object) -> None:
         print(f"{work.backbone}: {contender} …", file=sys.stderr, flush=True)
@@ -132,12 +132,10 @@ def taken(
 
     for turn in range(options.repeats):
         take(HAND, "by_hand")
-        for peer in [*peers]:
+        for peer in options.peers if turn == 0 else ():
             try:
                 take(*PEERS[peer])
             except Exception as error:  # theirs, with these versions of torch and Python
-                peers.remove(peer)
-                results.pop(PEERS[peer][0], None)
                 notes.append(f"{peer} failed: {type(error).__name__}: {error}")
         with tempfile.TemporaryDirectory(dir=folder) as place:
             take("ptrain", "by_ptrain", Path(place), f"first{turn}")
@@ -149,7 +147,7 @@ def taken(
 def row(contender: str, own: list[Result], hand: list[Result], work: Work) -> list[str]:
     seconds = [result.seconds(work.epochs) for result in own]
     theirs = [result.seconds(work.epochs) for result in hand]
-    times = [their / mine for their, mine in zip(theirs, seconds, strict=True)]
+    times = [their / mine for their, mine in zip(theirs, seconds, strict=False)]
     own_peak, worker_peak = (median([result.peak[i] for result in own]) / 1e6 for i in (0, 1))
     return [
         contender,

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetuning import HAND, prepared, squeezenet
-from tables import Table, median
+from tables import Table
 from work import Result, Work, alone
 
 if TYPE_CHECKING:
     from run import Options
 
 ABOUT = (
-    "squeezenet1_1 for two epochs, one worker for each loader of both. The peaks are the largest "
-    "resident sizes of the process and of its largest worker; `cache` is what the frozen layers "
-    "gave, and all that was allowed to be kept. Wanted: at most 1.05 of the loop by hand's peaks "
-    "and the cache together."
+    "squeezenet1_1 for two epochs, one turn, one worker for each loader of both. The peaks are the "
+    "largest resident sizes of the process and of its largest worker; `cache` is what the frozen "
+    "layers gave, and all that was allowed to be kept. Wanted: at most 1.05 of the loop by hand's "
+    "peaks and the cache together."
 )
 COLUMNS = ["", "process, MB", "worker, MB", "cache, MB", "of by hand + cache"]
 DISK = 'cache = "on"'
@@ -32,43 +32,40 @@ def memory(options: Options, folder: Path) -> Iterator[Table]:
     table = Table("Memory", ABOUT, [*COLUMNS, "GPU, MB"] if cuda else COLUMNS)
     head = replace(squeezenet(options), epochs=2, by_hand_epochs=2, workers=1, ptrain_workers=1)
     whole = replace(head, trained=("",))
-    results = by_hand(whole, options, folder)
-    results["ptrain"] = ptrain(whole, options, folder)
+    results = {HAND: by_hand(whole, folder), "ptrain": ptrain(whole, folder)}
     add_rows(table, "whole network", results)
-    results = by_hand(head, options, folder)
-    results["ptrain, cache on the disk"] = ptrain(replace(head, cache=DISK), options, folder)
-    kept = results["ptrain, cache on the disk"][0].kept
-    in_memory = ptrain(replace(head, cache=NO_DISK.format(kept)), options, folder)
-    results["ptrain, cache in memory"] = [replace(result, kept=kept) for result in in_memory]
+    on_disk = ptrain(replace(head, cache=DISK), folder)
+    in_memory = ptrain(replace(head, cache=NO_DISK.format(on_disk.kept)), folder)
+    results = {
+        HAND: by_hand(head, folder),
+        "ptrain, cache on the disk": on_disk,
+        "ptrain, cache in memory": replace(in_memory, kept=on_disk.kept),
+    }
     add_rows(table, "head alone", results)
     yield table
 
 
-def by_hand(work: Work, options: Options, folder: Path) -> dict[str, list[Result]]:
+def by_hand(work: Work, folder: Path) -> Result:
     print("memory: by hand …", file=sys.stderr, flush=True)
-    start = prepared(work, folder)
-    return {HAND: [alone("by_hand", "run", work, start) for _ in range(options.repeats)]}
+    result: Result = alone("by_hand", "run", work, prepared(work, folder))
+    return result
 
 
-def ptrain(work: Work, options: Options, folder: Path) -> list[Result]:
+def ptrain(work: Work, folder: Path) -> Result:
     print("memory: ptrain …", file=sys.stderr, flush=True)
-    results = []
-    for _ in range(options.repeats):
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            start = prepared(work, folder)
-            results.append(alone("by_ptrain", "run", work, start, Path(name), "run"))
-    return results
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        start = prepared(work, folder)
+        result: Result = alone("by_ptrain", "run", work, start, Path(name), "run")
+    return result
 
 
-def add_rows(table: Table, what: str, results: dict[str, list[Result]]) -> None:
-    hand = median([sum(result.peak) for result in results[HAND]])
+def add_rows(table: Table, what: str, results: dict[str, Result]) -> None:
+    hand = sum(results[HAND].peak)
     for contender, own in results.items():
-        process, worker = (median([result.peak[i] for result in own]) for i in (0, 1))
-        kept = own[0].kept
-        row = [f"{what}: {contender}", megabytes(process), megabytes(worker), megabytes(kept)]
-        row.append(f"{(process + worker) / (hand + kept):.3f}")
+        row = [f"{what}: {contender}", *map(megabytes, (*own.peak, own.kept))]
+        row.append(f"{sum(own.peak) / (hand + own.kept):.3f}")
         if "GPU, MB" in table.columns:
-            row.append(megabytes(median([result.device_peak for result in own])))
+            row.append(megabytes(own.device_peak))
         table.rows.append(row)
 
 

@@ -63,7 +63,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--by-hand", type=int, default=3, help="epochs of the peers (default 3)")
-    parser.add_argument("--repeats", type=int, default=3, help="turns (default 3)")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=3,
+        help="turns of ptrain and by hand (default 3); of peers one",
+    )
     parser.add_argument("--root", type=Path, help="folder of images")
     parser.add_argument("--images", type=int, help="draw only so many of each class")
     parser.add_argument("--weights", type=Path, help="squeezenet1_1's")

@@ -41,14 +41,11 @@ def tables(folder: Path, parts: str, *more: str) -> dict[str, dict[str, list[str
 @pytest.mark.slow
 def test_fine_tuning_is_the_same_work_for_ptrain_as_by_hand(tmp_path: Path) -> None:
     found = tables(tmp_path, "frozen,layer4,views,jpeg")
-    trios = found["Head alone"], found["Last stage and head"]
-    pairs = found["Head alone, with augmentation"], found["Whole network from JPEG files"]
-    for table in trios:
-        assert list(table) == ["by hand", "ptrain", "ptrain, again"]
-    for table in pairs:
-        assert list(table) == ["by hand", "ptrain"]
-    for table in (*trios, pairs[1]):
-        hand, *others = (float(row[4]) for row in table.values())
+    assert list(found["Head alone"]) == ["by hand", "ptrain", "ptrain, again"]
+    for title in ("Last stage and head", "Head alone, with augmentation"):
+        assert list(found[title]) == ["by hand", "ptrain"]
+    for title in ("Head alone", "Last stage and head", "Whole network from JPEG files"):
+        hand, *others = (float(row[4]) for row in found[title].values())
         assert hand == 0
         assert max(others) < 1e-4, "the curve is another one"
 
