@@ -74,6 +74,7 @@ class Result:
     val_losses   after each epoch
     peak         bytes: the largest resident size of the process, and of its largest worker
     device_peak  bytes that torch had taken of the GPU at most
+    together     bytes of the process and its workers at most, where that is watched
     said, kept   what ptrain made of the frozen layers, in words, and bytes of it on the disk
     """
 
@@ -83,6 +84,7 @@ class Result:
     device_peak: int = 0
     said: str = ""
     kept: int = 0
+    together: int = 0
 
     def seconds(self, epochs: int) -> float:
         """Of so many epochs; those that were not run are taken for as long as those after the
