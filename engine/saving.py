@@ -103,9 +103,11 @@ def finish(job: Job) -> None:
 
 def checked_flush(job: Job) -> None:
     """Nothing is saved of a training that has gone wrong: the checkpoint before stays the last."""
-    job.recorder.flush()
-    if job.recorder.non_finite is not None:
-        raise_non_finite(job)
+    recorder = job.recorder
+    recorder.flush()
+    job.progress.scaler_skipped += recorder.new_overflows()
+    if recorder.non_finite is not None or recorder.overflow:
+        raise_what_is_wrong(job)
 
 
 def raise_unwritten(job: Job) -> None:
@@ -116,11 +118,20 @@ def raise_unwritten(job: Job) -> None:
     )
 
 
-def raise_non_finite(job: Job) -> None:
-    """Name the step, the learning rates, the samples and the checkpoint to go back to."""
+def overflowing(scale: float) -> RunError:
+    return RunError(
+        f"the fp16 gradients overflow however small they are scaled, down to {scale}",
+        'write precision = "bf16" or "fp32" under [train], or lower the lr',
+    )
+
+
+def raise_what_is_wrong(job: Job) -> None:
+    """Of a loss that is not finite, name the step, the learning rates, the samples and the
+    checkpoint to go back to."""
     finish(job)
     found = job.recorder.non_finite
-    assert found is not None
+    if found is None:
+        raise overflowing(job.recorder.overflow)
     record = found.record
     names = [job.parts.data.sample_name(index) for index in record.samples]
     shown = few(names)

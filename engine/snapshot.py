@@ -14,6 +14,7 @@ from engine.checkpoint import Progress
 from engine.device_copy import DeviceCopy
 from engine.epoch_losses import EpochLoss, EpochSamples
 from engine.job import Job
+from engine.parts.optimizers import load_optimizer
 
 FORMAT = 1
 
@@ -83,7 +84,7 @@ def restore(job: Job, content: dict[str, Any]) -> None:
     """Put everything back; the generators last, since building draws from them."""
     parts = job.parts
     parts.model.load_state_dict(content["model"])
-    parts.optimizer.load_state_dict(content["optimizer"])
+    load_optimizer(parts.optimizer, content["optimizer"])
     parts.schedule.load_state_dict(content["schedule"])
     parts.schedule.apply(parts.optimizer)
     parts.scaler.load_state_dict(content["scaler"])
