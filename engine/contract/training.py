@@ -33,6 +33,14 @@ class Train(Section):
     mps, else the CPU."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """bf16 and fp16 run the model in autocast; fp16 with a gradient scaler."""
+    channels_last: Literal["auto", "on", "off"] = "auto"
+    """Whether images lie in memory by pixel, not by channel, which is how a GPU convolves in half
+    precision. "auto": on CUDA with bf16 or fp16, for a backbone with convolutions; elsewhere the
+    numbers are those of torch's own order, bit by bit."""
+    compile: Literal["off", "default", "reduce-overhead", "max-autotune-no-cudagraphs"] = "off"
+    """The mode of torch.compile for the model: faster steps after a first one that takes a minute
+    or so, and numbers that differ in their last digits. Batches of another size, such as a short
+    last one, are not compiled for."""
     accumulate: int = Field(default=1, ge=1)
     """Batches an optimizer step: the gradient is that of one batch of their samples together."""
     clip_norm: float | None = Field(default=None, gt=0)
@@ -44,7 +52,8 @@ class Train(Section):
 
     cache: Literal["auto", "on", "off"] = "auto"
     """Whether what frozen layers make of each image is computed once and kept, where nothing about
-    it is random. "auto": where that pays; "on": always, and a problem where it can't be exact."""
+    it is random; else the image itself, as it is before what is random: read, resized, cropped.
+    "auto": where that pays; "on": always, and a problem where it can't be exact."""
     cache_memory: ByteSize | None = None
     """What may be kept in memory where the disk has no room for it, such as "4GB". Default: a
     quarter of what is free."""
