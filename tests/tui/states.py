@@ -112,7 +112,7 @@ STATES = {
     "chain editor": State(experiment, edit_chain, ("2 MultiStepLR", "default 0.0001")),
     "running": State(under_way, stay, ("planned", "9/25")),
     "overlay of three runs": State(three, overlay, ("best val/loss", "best val/loss")),
-    "failed run": State(failed, see_run, ("Tried to allocate", "Tried to allocate")),
+    "failed run": State(failed, see_run, ("planned", "Tried to allocate")),
 }
 
 

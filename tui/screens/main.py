@@ -356,7 +356,8 @@ class MainScreen(Screen[object]):
         watched = self._chosen_run()
         reason = why_not(watched, read_only=self.options.read_only)
         if watched is None or self.options.read_only or not watched.status.over:
-            self.notify(reason or "it is running already", severity="warning")
+            why = reason or "it is running already"
+            self.notify(why, title="Resume: not now", severity="warning")
             return
         self._follow(await resume(self, self.launcher, watched, saved))
 

@@ -152,7 +152,11 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         while path and path not in places:
             path = path[:-1]
         if path in places:
-            self.screen.set_focus(places[path])  # at once: `focus` waits its turn behind keys
+            place = places[path]
+            if place.size:
+                self.screen.set_focus(place)  # at once: the next key is for it
+            else:
+                place.focus()  # when it has been laid out: else it can't be scrolled to
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Moving is for the members of a list."""
