@@ -13,6 +13,7 @@ from torchvision import models
 from work import ResidentWork
 
 from engine.parts.batches import Batch
+from engine.parts.device import placed
 
 CLASSES = 10
 
@@ -43,6 +44,11 @@ class Resident:
 
     def val_batches(self) -> Iterator[Batch]:
         return iter(())
+
+    def inputs(
+        self, batch: Batch, device: torch.device | None = None, *, channels_last: bool = False
+    ) -> Tensor:
+        return placed(batch.inputs, device or batch.inputs.device, channels_last)
 
     def side(self, split: str) -> None:
         """Nothing that could be kept."""

@@ -10,8 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.contract.events import Validated
-from tests.tui.board import EXPERIMENT, append, board, look, running, step
-from tests.tui.test_app import watch
+from tests.tui.board import EXPERIMENT, append, board, look, running, step, watch
 from tui.app import Dashboard
 
 KEYS = {
