@@ -34,7 +34,7 @@ def profile_file(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own lines on standard error
     from engine.check import checked
     from engine.profile_memory import resident
-    from engine.profile_report import as_json, print_profile
+    from engine.profile_report import as_json, print_profile, say
     from engine.profile_steps import measure
 
     before = resident()
@@ -49,13 +49,11 @@ def profile_file(
         finally:
             parts.close()
     if json:
-        print(
-            json_module.dumps(as_json(parts, measured, str(trace) if trace is not None else None))
-        )
+        print(json_module.dumps(as_json(parts, measured, trace)))
         return EXIT_FINISHED
     print_profile(parts, measured)
     if trace is not None:
-        print(f"{trace}: open it in ui.perfetto.dev or chrome://tracing")
+        say(f"{trace}: open it in ui.perfetto.dev or chrome://tracing")
     return EXIT_FINISHED
 
 

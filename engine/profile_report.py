@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -160,7 +161,7 @@ def _ms(seconds: float, digits: int) -> str:
     return f"{1000 * seconds:.{digits}f}"
 
 
-def as_json(parts: Parts, measured: Measured, trace: str | None) -> dict[str, Any]:
+def as_json(parts: Parts, measured: Measured, trace: Path | None) -> dict[str, Any]:
     """The numbers of `print_profile`, in milliseconds and bytes; shares from 0 to 1."""
     experiment, memory, traced = parts.experiment, measured.memory, measured.traced
     return {
@@ -195,7 +196,7 @@ def as_json(parts: Parts, measured: Measured, trace: str | None) -> dict[str, An
         ],
         "device_busy_ms": traced.busy,
         "verdict": verdict(parts, measured),
-        "trace": trace,
+        "trace": None if trace is None else str(trace),
     }
 
 
