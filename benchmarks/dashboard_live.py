@@ -40,7 +40,7 @@ One().run()
 DASHBOARD = "from tui.app import main; main()"
 ESCAPES = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 RATE = 1000  # events a second
-SETTLE = 4.0  # seconds after the screen is there, before its processor time is counted
+SETTLE = 4.0  # seconds after the screen is there and all that was asked for is answered
 
 
 class Terminal:
@@ -113,7 +113,8 @@ def first_paint(folder: Path, repeats: int) -> dict[str, float]:
 def idle(folder: Path, seconds: float) -> tuple[float, float]:
     """The share of a core, and the bytes a second to the terminal, while nothing happens and a
     finished run is looked at (the top line shows how busy the machine is). The process that imports
-    torch behind the dashboard is left out: warm, it sleeps."""
+    torch behind the dashboard is left out: warm, it sleeps. What the chart asks the engine for is
+    answered before: it is asked once a run."""
     run = new_run(folder / "runs")
     finished = RunFinished(time=time.time(), step=999, epochs=1.0, seconds=1.0, best=0.5)
     with run.events.open("ab") as file:
@@ -122,6 +123,8 @@ def idle(folder: Path, seconds: float) -> tuple[float, float]:
     with terminal(DASHBOARD, str(folder), "--no-workbench") as dashboard:
         dashboard.until(b"finished")
         _drain(dashboard, SETTLE)
+        while psutil.Process(dashboard.process.pid).children():  # the planned learning rates
+            _drain(dashboard, SETTLE)
         before, begun = dashboard.used(), time.perf_counter()
         written = _drain(dashboard, seconds)
         used, passed = dashboard.used() - before, time.perf_counter() - begun

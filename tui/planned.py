@@ -1,6 +1,6 @@
 """What `ptrain lr --json` printed, as columns: the planned learning rates of a run. Pure.
 
-A million steps are 70 MB of JSON and take a second: decode in a thread.
+A million steps would be 70 MB of JSON and a second of this process's time: ask for `MOST` points.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.contract.events import Validated
 from engine.contract.run_state import RunState
-from tui.planned import PLATEAU, Plan
+from tui.planned import MOST, PLATEAU, Plan
 
 KEPT = 20  # plans, of the runs that were looked at last
 
@@ -98,7 +98,7 @@ def question(planning: Planning, validated: Sequence[Validated]) -> list[str]:
             raise ValueError(f"not drawn: it would run {entry['target']}")
     arguments = [
         "lr", str(file), "--json", "--steps-per-epoch", str(planning.steps_per_epoch),
-        "--set", f"train.epochs={planning.epochs}",
+        "--set", f"train.epochs={planning.epochs}", "--most-points", str(MOST),
     ]  # fmt: skip
     monitors = {
         str(entry.get("monitor", "val/loss"))

@@ -38,7 +38,7 @@ def test_the_engine_is_asked_with_the_epochs_that_are_planned_now(tmp_path: Path
     planning = of(tmp_path, '[[scheduler]]\nname = "StepLR"\nstep_size = 1\n')
     assert question(planning, [validated(0, 0.5)]) == [
         "lr", str(planning.run / "experiment.toml"), "--json", "--steps-per-epoch", "2",
-        "--set", "train.epochs=3",
+        "--set", "train.epochs=3", "--most-points", "20000",
     ]  # fmt: skip
 
 
