@@ -71,4 +71,4 @@ def _teller() -> Callable[[str], None]:
     """Where it is, in one line of a terminal that is cleared in the end."""
     if not sys.stderr.isatty():
         return lambda _: None
-    return lambda told: print(f"\r\033[K{told}", end="\r", file=sys.stderr, flush=True)
+    return lambda told: print(f"\033[K{told}", end="\r", file=sys.stderr, flush=True)

@@ -69,7 +69,7 @@ def _counted(steps: Steps) -> str:
 
 def _print_steps(steps: Steps) -> None:
     digits = 3 if steps.step < 0.001 else 2 if steps.step < 0.1 else 1 if steps.step < 10 else 0
-    shown = table("part", "ms", "median", "share", "")
+    shown = table("part", "mean ms", "median", "share", "")
     for part in TRAINING:
         share = steps.share(part)
         each = (_ms(seconds, digits) for seconds in (steps.mean(part), steps.median(part)))
@@ -102,8 +102,8 @@ def _below(parts: Parts, measured: Measured) -> list[str]:
     names = ("training", "validation")
     lines += [f"{n}: {said}" for n, said in zip(names, measured.said, strict=True) if said]
     busiest = measured.traced.operations[:OPERATIONS]
-    told = (f"{one.name.removeprefix('aten::')} {percent(one.share)}" for one in busiest)
-    return [*lines, f"operations: {', '.join(told)}"]
+    told = (f"{one.name.removeprefix('aten::')} {100 * one.share:.0f}" for one in busiest)
+    return [*lines, f"operations, % of their time: {', '.join(told)}"]
 
 
 def _memory(memory: Memory) -> str:
@@ -132,7 +132,7 @@ def _print_layers(measured: Measured) -> None:
         return
     every = [*layers, *measured.traced.rest]
     whole = sum(layer.both for layer in every)
-    say(f"\nlayers: {TRACED} more steps, under torch.profiler, which slows them")
+    say(f"\nlayers, ms a step: {TRACED} more steps, under torch.profiler, which slows them")
     shown = table("layer", "forward", "backward", "share", "")
     for layer in layers:
         share = layer.both / whole if whole else 0.0

@@ -175,7 +175,9 @@ def measure(
         try:
             rehearsal.trace.write(trace, folder)
         except OSError as error:
-            raise RunError(f"{trace} can't be written: {error.strerror}", "") from error
+            remedy = "make room on that disk, or choose another --trace"
+            raise RunError(f"{trace} can't be written: {error.strerror}", remedy) from error
+    told("")
     return Measured(training, later, validation, again, memory, found, said)
 
 

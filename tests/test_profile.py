@@ -446,6 +446,7 @@ def test_an_image_that_cannot_be_read_ends_it_as_it_would_end_the_run(
     assert "can't be read as an image" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_with_130_and_leaves_no_process_and_no_folder(folder: Path) -> None:
     (folder / "tmp").mkdir()
     environment = os.environ | {"TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(TOP)}
