@@ -58,7 +58,7 @@ def _faster(parts: Parts, wait: float, step: float) -> str:
     if _would_keep(parts):
         return f"write {VIEWS}"
     count = "1 core" if cores == 1 else f"{cores} cores"
-    return f"{workers} workers keep its {count} at work: smaller image files load faster"
+    return f"workers = {workers} is as many as {count} can do: smaller image files load faster"
 
 
 def _cores() -> int:

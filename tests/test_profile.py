@@ -509,7 +509,7 @@ def test_the_verdict_names_what_limits(
         (0, 8, "write workers = 3 under [data]"),  # 7 s to load what 3 s compute
         (2, 8, "write workers = 7 under [data]"),  # 2 x 10 s to load it, by those two
         (2, 4, "write workers = 4 under [data]"),
-        (4, 4, "4 workers keep its 4 cores at work: smaller image files load faster"),
+        (4, 4, "workers = 4 is as many as 4 cores can do: smaller image files load faster"),
     ],
 )
 def test_as_many_workers_are_advised_as_would_be_in_time_and_have_a_core(
