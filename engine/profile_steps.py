@@ -297,7 +297,8 @@ class Rehearsal:
         self._told("validation")
         evaluate(parts, lambda: len(parts.validated) > VALIDATED)
         self.timeline.leave()
-        flags, parts.kept = parts.kept, []
+        # The batch at which it is interrupted is read, and not computed.
+        flags, parts.kept = parts.kept[: len(parts.validated)], []
         counted = parts.validated[1:] or parts.validated
         if not counted or any(flag != kept for flag in flags):
             return None
