@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,15 @@ from engine.contract.tasks import COLUMN_METRICS
 from engine.frozen_prefix import FrozenPrefix, exactness_problem
 from engine.parts.backbones import Built, aux_weight, build_model
 from engine.parts.batches import Batch, Data, build_data
-from engine.parts.device import build_autocast, build_device, build_scaler
+from engine.parts.compiling import Forward
+from engine.parts.device import (
+    build_autocast,
+    build_device,
+    build_scaler,
+    place_model,
+    placed,
+    use_channels_last,
+)
 from engine.parts.freezing import Freezing
 from engine.parts.loss_build import (
     Targets,
@@ -60,9 +69,13 @@ class Parts:
     metrics: MetricCollection
     autocast: AbstractContextManager[object]
     scaler: torch.amp.GradScaler
+    channels_last: bool
     warnings: list[Problem]
     trained: list[nn.Parameter]  # at any time: what the optimizer knows
     prefix: FrozenPrefix | None = None  # of this epoch's freezing, once training has begun
+    forwards: dict[str, Forward] = field(
+        default_factory=dict
+    )  # "train", "val": the model, compiled
 
     @cached_property
     def needs_closure(self) -> bool:
@@ -89,9 +102,9 @@ class Parts:
         """What the model gives of a training batch."""
         if self.prefix is not None and self.prefix.train is not None:
             return self.prefix.train.forward(batch, again=self.needs_closure)
-        inputs = batch.inputs.to(self.device, non_blocking=True)
+        inputs = placed(batch.inputs, self.device, self.channels_last)
         with self.autocast:
-            return self.model(inputs)
+            return self.forwards.get("train", self.model)(inputs)
 
     def backward(self, loss: Tensor) -> None:
         """Adds the gradients of a batch's loss to those there are, scaled in fp16."""
@@ -101,9 +114,9 @@ class Parts:
         """What the model gives of a validation batch; it has to be in evaluation mode."""
         if self.prefix is not None and self.prefix.val is not None:
             return self.prefix.val.forward(batch)
-        inputs = batch.inputs.to(self.device, non_blocking=True)
+        inputs = placed(batch.inputs, self.device, self.channels_last)
         with self.autocast:
-            return self.model(inputs)
+            return self.forwards.get("val", self.model)(inputs)
 
     def close(self) -> None:
         """No process that loads is left afterwards, and no file of what was kept is open."""
@@ -131,6 +144,8 @@ def build(
     Raises InputError with what every part found that could be looked at.
     """
     seed_everything(experiment.seed)
+    if experiment.train.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses to be
     torch.use_deterministic_algorithms(experiment.train.deterministic)
     device = build_device(experiment.train)
     data = build_data(
@@ -180,8 +195,10 @@ def assemble(
         stages = _tried(problems, lambda: build_stages(model, experiment.model, heads))
     if problems or built is None or stages is None or criterion is None or metrics is None:
         raise InputError(*problems)
-    model.to(device)
-    optimizer = build_optimizer(experiment.optimizer, model)  # over all that will ever train
+    channels_last = use_channels_last(experiment.train, device, model)
+    place_model(model, device, channels_last)
+    later = bool(experiment.model.unfreeze)
+    optimizer = build_optimizer(experiment.optimizer, model, later=later)  # of all that ever trains
     trained = [p for p in model.parameters() if p.requires_grad]
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
     schedule = Schedule.of(experiment, group_rates(optimizer), per_epoch, folder)
@@ -204,6 +221,7 @@ def assemble(
         metrics=metrics,
         autocast=build_autocast(experiment.train, device),
         scaler=build_scaler(experiment.train, device),
+        channels_last=channels_last,
         warnings=list(_warnings(experiment, data)),
         trained=trained,
     )

@@ -11,7 +11,10 @@ from engine.contract.toml_file import ExperimentFile
 
 # These change where and how long it trains, and what is kept; the numbers so far stay right.
 # `data.root` may have moved: that the samples are the same is checked by their fingerprint.
-FREE = ("name", "train.epochs", "train.device", "data.workers", "data.root", "model.weights")
+FREE = (
+    "name", "train.epochs", "train.device", "train.channels_last", "train.compile", "data.workers",
+    "data.root", "model.weights",
+)  # fmt: skip
 FREE_SECTIONS = ("checkpoint.",)
 
 

@@ -211,16 +211,21 @@ class Keeper:
         progress: Progress,
         metric: float | None,
         names: dict[str, str],
-    ) -> bool:
-        """Write one file under `names` (kind → file name) and announce each.
+    ) -> frozenset[str]:
+        """Write one file under `names` (kind → file name), in their order, and announce each as
+        soon as it is there. Gives the kinds that are; `progress` is what is in `content`.
 
-        False, with a warning written, when it could not be: the earlier ones are untouched.
+        Where the disk refuses, that is not all of them, with a warning written: what it did not
+        come to is as it was.
         """
+        there: set[str] = set()
         try:
             written = write(self.run.checkpoints, content)
             try:
-                for name in names.values():
+                for kind, name in names.items():
                     install(written, self.run.checkpoints / name)
+                    self._announce(written, progress, metric, kind, name)
+                    there.add(kind)
             finally:
                 written.path.unlink(missing_ok=True)
         except OSError as error:
@@ -229,11 +234,9 @@ class Keeper:
                 str(self.run.checkpoints),
                 "make room on that disk; the checkpoint before is intact, the training goes on",
             )
-            return False
-        for kind, name in names.items():
-            self._announce(written, progress, metric, kind, name)
-        self._prune(progress)
-        return True
+        else:
+            self._prune(progress)
+        return frozenset(there)
 
     def _announce(
         self, written: Written, progress: Progress, metric: float | None, kind: str, name: str

@@ -21,6 +21,8 @@ from rich.text import Text
 from engine.contract.events import (
     AnyEvent,
     CheckpointSaved,
+    Compiled,
+    Compiling,
     LastWord,
     PrefixKept,
     RequestDone,
@@ -127,6 +129,12 @@ class Screen:
                 for split, said in (("train", event.train), ("val", event.val)):
                     if said:
                         self.console.print(Text(f"{split}: {said}", "dim"))
+            case Compiling():
+                told = f"{event.split}: compiling ({event.mode}); the first steps take longer"
+                self.console.print(Text(told, "dim"))
+            case Compiled():
+                told = f"{event.split}: compiled in {duration(event.seconds)}"
+                self.console.print(Text(told, "dim"))
             case Warned():
                 told = f" {event.what}  {event.remedy}"
                 self.console.print(Text.assemble(("warning:", "yellow"), told))
@@ -250,6 +258,8 @@ def _verdict(event: LastWord) -> str:
 
 def _numbers(state: RunState) -> str:
     step = state.last_step
+    if state.compiling is not None:
+        return "compiling …"
     if step is None:
         return ""
     loss = "nan" if step.loss is None else f"{step.loss:.4f}"

@@ -12,7 +12,7 @@ network, data and transforms finds all of it on the disk.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any
@@ -26,6 +26,8 @@ from engine.contract.experiment import Experiment
 from engine.contract.feature_folder import StoreError, cache_folder, make_room
 from engine.contract.problems import Problem, few
 from engine.parts.batches import Batch, Data
+from engine.parts.compiling import Forward
+from engine.parts.device import placed
 from engine.parts.feature_cache import Shelf, key_of, stamps_of
 from engine.parts.feature_store import FeatureStore, Layout
 from engine.parts.freezing import Freezing
@@ -62,9 +64,14 @@ class Side:
         memory: int,
         disk: int,
         always: bool,
+        channels_last: bool = False,
+        forward: Callable[[nn.Module], Forward] = lambda module: module,
     ) -> None:
         self._split, self._samples = split, samples
-        self._device, self._autocast = device, autocast
+        self._device, self._autocast, self._channels_last = device, autocast, channels_last
+        # What is run once is not compiled, unless it turns out that it isn't run only once.
+        self._forward, self._tail = forward, forward(split.tail)
+        self._prefix: Forward = split.prefix
         self._shelf, self._memory, self._disk = shelf, memory, disk
         self._views = samples.views or 1
         self._masks = samples.source.targets is None
@@ -92,6 +99,7 @@ class Side:
         features = features[:-1] if targets is None else features
         if self._device.type == "cuda":
             features = tuple(feature.pin_memory() for feature in features)
+            chosen = chosen.pin_memory()
         return Batch(torch.empty(0), chosen, indices.tolist(), [], features)
 
     def _numbers(self, epoch: int, indices: Tensor) -> Tensor:
@@ -118,24 +126,28 @@ class Side:
         if again:
             features = [feature.clone() for feature in features]
         with self._autocast:
-            return self._split.tail(*features)
+            return self._tail(*features)
 
     def _features(self, batch: Batch) -> Sequence[Tensor]:
         if batch.features is not None:
             count = len(batch.features[0])
             sizes = [shape_only((count, *shape)) for shape in self._shapes]
-            moved = [part.to(self._device, non_blocking=True) for part in batch.features]
+            moved = [self._placed(part) for part in batch.features]
             return [*moved, *sizes]
         began = time.perf_counter()
-        inputs = batch.inputs.to(self._device, non_blocking=True)
+        inputs = self._placed(batch.inputs)
         made: tuple[Tensor, ...] = self._run(inputs)
         if not self._over:
             self._keep(batch, inputs, made, began)
-        return made
+        count = self._split.features
+        return [*made[:count], *(shape_only(part.shape) for part in made[count:])]
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        return placed(tensor, self._device, self._channels_last)
 
     def _run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         with torch.no_grad(), self._autocast:
-            made: tuple[Tensor, ...] = self._split.prefix(inputs)
+            made: tuple[Tensor, ...] = self._prefix(inputs)
         return made
 
     def _keep(self, batch: Batch, inputs: Tensor, made: tuple[Tensor, ...], began: float) -> None:
@@ -213,6 +225,7 @@ class Side:
 
     def _end(self, why: str, *, drop: bool = True) -> None:
         self._over, self._trial = True, None  # nothing is kept any more
+        self._prefix = self._forward(self._split.prefix)
         self.said = f"{self._where()}, not kept: {why}"
         if drop and self._store is not None:
             self._store.close()
@@ -303,6 +316,8 @@ def build_prefix(
     data: Data,
     device: torch.device,
     autocast: AbstractContextManager[object],
+    channels_last: bool,
+    forward: Callable[[nn.Module, str], Forward],
 ) -> FrozenPrefix:
     """With the model frozen as in the stage that begins. Leaves it in training mode."""
     section = experiment.train
@@ -327,10 +342,23 @@ def build_prefix(
             if freezing.frozen:
                 why[name] = f"nothing is computed once: {error}"
             return None
-        shelf = _shelf(name, experiment, split, samples, device) if section.cache_disk else None
+        shelf = None
+        if section.cache_disk:
+            shelf = _shelf(name, experiment, split, samples, device, channels_last)
         always = section.cache == "on"
         disk = int(section.cache_disk)
-        return Side(split, samples, device, autocast, shelf, budget, disk, always)
+        return Side(
+            split,
+            samples,
+            device,
+            autocast,
+            shelf,
+            budget,
+            disk,
+            always,
+            channels_last,
+            lambda module: forward(module, name),
+        )
 
     train = side("train")
     model.eval()
@@ -340,7 +368,12 @@ def build_prefix(
 
 
 def _shelf(
-    name: str, experiment: Experiment, split: FrozenSplit, samples: Samples, device: torch.device
+    name: str,
+    experiment: Experiment,
+    split: FrozenSplit,
+    samples: Samples,
+    device: torch.device,
+    channels_last: bool,
 ) -> Shelf | None:
     """Its place on the disk; None where the data can't tell whether its files have changed."""
     stamps = stamps_of(samples.source)
@@ -359,6 +392,7 @@ def _shelf(
         else None,
         "precision": train.precision,
         "device": device.type,
+        "channels_last": channels_last,
     }
     key = key_of(split.prefix.code, prefix_tensors(split), samples.source, facts)
     views = samples.views or 1

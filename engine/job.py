@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from torch import nn
 
 from engine.build import Parts
 from engine.checkpoint import Keeper, Progress
-from engine.contract.events import PrefixKept, Unfrozen, Validated, finite, non_finite
+from engine.checkpoint_writer import CheckpointWriter
+from engine.contract.events import (
+    Compiled,
+    Compiling,
+    PrefixKept,
+    Unfrozen,
+    Validated,
+    finite,
+    non_finite,
+)
 from engine.contract.samples import ClassLoss, EpochSamples, HardSample, append_samples
 from engine.control import Control
 from engine.frozen_prefix import build_prefix
+from engine.parts.compiling import Forward, compiled, forget_compiled
 from engine.recorder import Recorder
 
 
@@ -25,6 +39,7 @@ class Job:
     keeper: Keeper
     epochs: int
     stop_after_epoch: bool = False
+    writer: CheckpointWriter = field(default_factory=CheckpointWriter)
 
     @property
     def planned_end(self) -> int:
@@ -66,7 +81,7 @@ def enter_stage(job: Job) -> None:
     freezing = parts.stages.enter(progress.epoch)
     if freezing is not parts.freezing or parts.prefix is None:
         parts.freezing = freezing
-        enter_prefix(parts)
+        enter_prefix(job)
     stage = parts.stages.beginning(progress.epoch)
     if stage is None or progress.batch > 0:
         return
@@ -84,13 +99,60 @@ def enter_stage(job: Job) -> None:
     )
 
 
-def enter_prefix(parts: Parts) -> None:
-    """Split the network anew: with more of it training, less is computed once."""
+def enter_prefix(job: Job) -> None:
+    """Split the network anew: with more of it training, less is computed once. What is compiled
+    is compiled anew too, since its backward is another."""
+    parts = job.parts
     if parts.prefix is not None:
         parts.prefix.close()
+        forget_compiled()
+    forward = partial(_forward, job)
     parts.prefix = build_prefix(
-        parts.experiment, parts.model, parts.freezing, parts.data, parts.device, parts.autocast
+        parts.experiment,
+        parts.model,
+        parts.freezing,
+        parts.data,
+        parts.device,
+        parts.autocast,
+        parts.channels_last,
+        forward,
     )
+    parts.forwards = {split: forward(parts.model, split) for split in ("train", "val")}
+
+
+def _forward(job: Job, module: nn.Module, split: str) -> Forward:
+    data = job.parts.data
+    samples = data.train_samples if split == "train" else data.val_samples
+    size = min(job.parts.experiment.data.batch_size, samples)
+    return compiled(job.parts.experiment.train, module, size, _CompileNews(job, split))
+
+
+@dataclass(frozen=True)
+class _CompileNews:
+    """What becomes of compiling, to the run's events."""
+
+    job: Job
+    split: str
+
+    def compiling(self) -> None:
+        mode = self.job.parts.experiment.train.compile
+        self.job.recorder.write(Compiling(**self._place, mode=mode))
+
+    def compiled(self, seconds: float) -> None:
+        self.job.recorder.write(Compiled(**self._place, seconds=round(seconds, 3)))
+
+    def not_compiled(self, why: str) -> None:
+        self.job.recorder.warn(
+            f"{self.split}: the model can't be compiled, and goes on without: {why}",
+            "train.compile",
+            'write compile = "off", or install what it needs: a C++ compiler, on a GPU Triton',
+        )
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        job = self.job
+        step, epoch = job.progress.step, job.progress.epoch
+        return {"time": job.recorder.clock(), "step": step, "epoch": epoch, "split": self.split}
 
 
 def record_prefix(job: Job) -> None:

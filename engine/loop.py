@@ -15,18 +15,22 @@ import torch
 from torch import Tensor
 
 from engine.build import Parts
-from engine.contract.problems import RunError
 from engine.epoch_losses import Kept
 from engine.evaluate import check_readable, evaluate, losses
 from engine.job import Ending, Job, enter_stage, record_prefix, record_samples, record_validation
 from engine.parts.backbones import main_and_auxiliary
 from engine.parts.batches import Batch
 from engine.parts.losses import BatchLoss, Counts
-from engine.recorder import StepRecord
+from engine.recorder import OVERFLOWED, SMALLEST_SCALE, StepRecord
 from engine.requests import Answers
-from engine.saving import checked_flush, raise_non_finite, raise_unwritten, save_epoch, save_last
-
-SMALLEST_SCALE = 2.0**-14  # torch begins with 2**16 and halves: thirty overflows in a row
+from engine.saving import (
+    checked_flush,
+    overflowing,
+    raise_what_is_wrong,
+    save_epoch,
+    save_last,
+    save_to_leave,
+)
 
 
 class Window(NamedTuple):
@@ -72,7 +76,7 @@ def train(job: Job) -> Ending:
             lr = schedule.lrs
             loss, skipped = None, None
             if any(count):
-                loss, skipped = optimizer_step(parts, window, count)
+                loss, skipped = optimizer_step(parts, window, count, wait=schedule.by_step)
                 progress.scaler_skipped += skipped is not None
             else:
                 skipped = note_all_ignored(job)
@@ -90,12 +94,13 @@ def train(job: Job) -> Ending:
                     skipped,
                     loss.terms if loss is not None else None,
                     loss.samples if loss is not None else (),
+                    loss.overflow if loss is not None else None,
                 )
             )
             progress.step += 1
             progress.batch += len(window.batches)
-            if recorder.non_finite is not None:
-                raise_non_finite(job)
+            if recorder.non_finite is not None or recorder.overflow:
+                raise_what_is_wrong(job)
             if job.control.pending() and (reason := answers.give()):
                 return stop(job, reason)
             if _every_steps(job):
@@ -118,7 +123,7 @@ def train(job: Job) -> Ending:
         recorder.new_epoch()
         save_epoch(job, metrics)
         if job.stop_after_epoch and progress.epoch < job.epochs:
-            return Ending(metrics, "stop was asked for after the epoch")
+            return stop(job, "stop was asked for after the epoch")
         if job.control.pending() and (reason := answers.give()) and progress.epoch < job.epochs:
             return stop(job, reason)
 
@@ -127,17 +132,22 @@ def train(job: Job) -> Ending:
 
 class StepLoss(NamedTuple):
     """The loss of a step, without its graph, on the device: (), and (terms,) where there are
-    several. `samples`: what reduction = "none" keeps of each of its batches."""
+    several. `samples`: what reduction = "none" keeps of each of its batches. `overflow`: (), not 0
+    where fp16 gradients overflowed; None where that is known already."""
 
     value: Tensor
     terms: Tensor | None
     samples: Sequence[Kept]
+    overflow: Tensor | None = None
 
 
-def optimizer_step(parts: Parts, window: Window, count: Counts) -> tuple[StepLoss, str | None]:
+def optimizer_step(
+    parts: Parts, window: Window, count: Counts, *, wait: bool = True
+) -> tuple[StepLoss, str | None]:
     """One step of the optimizer on a window of batches, whose losses together divide by `count`.
 
-    Returns the loss, and why the step was skipped, if it was.
+    Returns the loss, and why the step was skipped, if it was. With fp16 only the device knows that:
+    it is waited for, or else `overflow` tells whoever reads it with the loss.
     """
     optimizer, scaler = parts.optimizer, parts.scaler
     if parts.needs_closure:  # L-BFGS evaluates the loss several times a step
@@ -155,18 +165,20 @@ def optimizer_step(parts: Parts, window: Window, count: Counts) -> tuple[StepLos
         optimizer.step()
         return loss, None
 
-    before = scaler.get_scale()
-    scaler.step(optimizer)
+    scale = scaler._get_scale_async()  # the scaler's own tensor; get_scale() waits for the device
+    assert scale is not None
+    before = scale.clone()
+    scaler.step(optimizer)  # with a fused optimizer it doesn't wait either
     scaler.update()
     # A smaller scale is how torch's scaler tells that gradients overflowed and no step was taken.
-    if scaler.get_scale() >= before:
+    overflow = torch.where(scale < before, scale, 0.0)
+    if not wait:
+        return loss._replace(overflow=overflow), None
+    if not (smaller := float(overflow)):
         return loss, None
-    if scaler.get_scale() < SMALLEST_SCALE:
-        raise RunError(
-            f"the fp16 gradients overflow however small they are scaled, down to {before}",
-            'write precision = "bf16" or "fp32" under [train], or lower the lr',
-        )
-    return loss, "fp16 gradients overflowed"
+    if smaller < SMALLEST_SCALE:
+        raise overflowing(smaller)
+    return loss, OVERFLOWED
 
 
 def gradients(parts: Parts, window: Window, count: Counts) -> StepLoss:
@@ -259,6 +271,5 @@ def _every_steps(job: Job) -> bool:
 
 def stop(job: Job, reason: str) -> Ending:
     """Leave with a checkpoint of this very step."""
-    if not save_last(job):
-        raise_unwritten(job)
+    save_to_leave(job)
     return Ending({}, reason)

@@ -68,6 +68,8 @@ class Trace:
         cuda = [ProfilerActivity.CUDA] if self._cuda else []
         self._profile = profile(activities=[ProfilerActivity.CPU, *cuda])
         self._names = ExitStack()
+        # torch.compile makes one call of the whole forward, and would compile it anew with names.
+        self._named = parts.experiment.train.compile == "off"
         self._running = False
 
     def start(self) -> None:
@@ -75,7 +77,7 @@ class Trace:
         self._running = True
         open_: list[record_function] = []
         for name, module in self._model.named_modules():
-            if not name:
+            if not name or not self._named:
                 continue
 
             def begin(_module: object, _inputs: object, name: str = name) -> None:

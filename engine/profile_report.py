@@ -36,7 +36,7 @@ def print_profile(parts: Parts, measured: Measured) -> None:
     say("")
     for line in _below(parts, measured):
         say(line)
-    _print_layers(measured)
+    _print_layers(parts, measured)
     say(f"\n{verdict(parts, measured)}")
 
 
@@ -126,9 +126,11 @@ def _validation(measured: Measured) -> str:
     return f"{1000 * steps.step:.4g} ms a batch ({told}){again}"
 
 
-def _print_layers(measured: Measured) -> None:
+def _print_layers(parts: Parts, measured: Measured) -> None:
     layers = measured.traced.layers
     if not layers:
+        if parts.experiment.train.compile != "off":
+            say('\nlayers: torch.compile has made one of them; compile = "off" tells them apart')
         return
     every = [*layers, *measured.traced.rest]
     whole = sum(layer.both for layer in every)

@@ -214,9 +214,8 @@ class _Pass:
     done: int = 0
     others: int = 0  # steps of the other kind
     marks: list[Marks] = field(default_factory=list)
-    samples: int = 0
+    records: list[StepRecord] = field(default_factory=list)
     batches: int = 0
-    skipped: int = 0
     last: StepRecord | None = None
 
     def add(self, marks: Marks, record: StepRecord, batches: int) -> None:
@@ -224,9 +223,8 @@ class _Pass:
         if not WARM_UP < self.done <= WARM_UP + self.steps:
             return
         self.marks.append(marks)
-        self.samples += len(record.samples)
+        self.records.append(record)
         self.batches += batches
-        self.skipped += record.skipped is not None
 
     def __str__(self) -> str:
         """Where it is, for whoever waits."""
@@ -324,9 +322,14 @@ class Rehearsal:
         if not made.marks:
             return None
         clock.settle()
+        self.job.recorder.flush()  # which finds out what fp16 has skipped
         passes = sum(marks.count(BACKWARD) for marks in made.marks)
-        seconds = [marks.seconds(clock) for marks in made.marks]
-        return Steps(seconds, made.samples, made.skipped, passes / max(1, made.batches))
+        return Steps(
+            [marks.seconds(clock) for marks in made.marks],
+            sum(len(record.samples) for record in made.records),
+            sum(record.skipped is not None for record in made.records),
+            passes / max(1, made.batches),
+        )
 
     def _on_step(self, record: StepRecord) -> None:
         now, marks = self._pass, self.timeline.end()
@@ -356,8 +359,9 @@ class Rehearsal:
 
     def _on_epoch(self) -> None:
         epoch = self.job.progress.epoch
-        if not self._pass.kept:
-            enter_prefix(self.parts)  # forgets what is kept, so that the next one computes it too
+        prefix = self.parts.prefix
+        if not self._pass.kept and prefix is not None and prefix.train is not None:
+            enter_prefix(self.job)  # forgets what is kept, so that the next one computes it too
         if epoch >= self._planned or self.parts.stages.beginning(epoch) is not None:
             raise _AgainError
 

@@ -29,6 +29,8 @@ from engine.parts.losses import Counts
 
 FLUSH_SECONDS = 0.1
 SYSTEM_SECONDS = 5.0
+OVERFLOWED = "fp16 gradients overflowed"
+SMALLEST_SCALE = 2.0**-14  # torch begins with 2**16 and halves: thirty overflows in a row
 
 
 @dataclass(slots=True)  # not frozen, which would make it three times as slow to build
@@ -37,7 +39,8 @@ class StepRecord:
 
     `count` is what each term counts for in the epoch's mean. `loss` is None where no optimizer
     step was taken. `terms`: (terms,), where there are several. `kept`: what is kept of the samples
-    of each batch.
+    of each batch. `overflow`: (), on the device; not 0 where the gradient scaler left the step
+    out, and it is the scale from then on.
     """
 
     step: int
@@ -50,6 +53,7 @@ class StepRecord:
     skipped: str | None = None
     terms: Tensor | None = None
     kept: Sequence[Kept] = ()
+    overflow: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Recorder:
         self._titles, self._sums = titles, sums
         self.epoch_loss, self.epoch_samples = EpochLoss(), EpochSamples()
         self.non_finite: NonFinite | None = None
+        self.overflow = 0.0  # a scale with which fp16 gradients overflow, and that is hopeless
+        self._overflows = 0
         self.data_wait = DataWait()
         self._file = EventFile(run)
         self._pending: deque[StepRecord] = deque()
@@ -119,6 +125,12 @@ class Recorder:
         """The sums begin again."""
         self.epoch_loss, self.epoch_samples = EpochLoss(), EpochSamples()
 
+    def new_overflows(self) -> int:
+        """Steps left out by the gradient scaler that were read since this was last asked."""
+        with self._lock:
+            count, self._overflows = self._overflows, 0
+        return count
+
     def close(self) -> None:
         """Write what is left and stop."""
         self._closed.set()
@@ -130,9 +142,12 @@ class Recorder:
     def _events(self, records: list[StepRecord]) -> list[Step]:
         losses = _read([record.loss for record in records if record.loss is not None])
         terms = _read([record.terms for record in records if record.terms is not None])
+        overflows = _read([record.overflow for record in records if record.overflow is not None])
         rate = self._rate(records)
         events = []
         for record in records:
+            if record.overflow is not None and (scale := overflows.pop()):
+                self._skip(record, scale)
             loss = losses.pop() if record.loss is not None else None
             values = terms.pop() if record.terms is not None else None
             if loss is not None and record.skipped is None:  # an overflow in fp16 moves nothing
@@ -152,6 +167,12 @@ class Recorder:
                 )
             )
         return events
+
+    def _skip(self, record: StepRecord, scale: float) -> None:
+        record.skipped = OVERFLOWED
+        self._overflows += 1
+        if scale < SMALLEST_SCALE:
+            self.overflow = scale
 
     def _account(self, record: StepRecord, loss: float, terms: list[float]) -> None:
         self.epoch_loss.add(terms, record.count, self._sums)

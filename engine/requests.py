@@ -30,11 +30,12 @@ class Answers:
         for request in control.take():
             outcome, reason = self._answer(request)
             stop = stop or reason
-            self._done(request, outcome)
+            if outcome:
+                self._done(request, outcome)
         return stop
 
     def _answer(self, request: Request) -> tuple[str, str]:
-        """(the outcome in words, the reason to stop now)."""
+        """(the outcome in words or nothing as yet, the reason to stop now)."""
         match request.request:
             case "stop" if request.after == "epoch":
                 self.job.stop_after_epoch = True
@@ -42,15 +43,20 @@ class Answers:
             case "stop":
                 return f"stops at step {self.job.progress.step}", "stop was asked for"
             case "checkpoint":
-                return self._checkpoint(), ""
+                self._checkpoint(request)
+                return "", ""
             case "evaluate":
                 return self._evaluate(), ""
             case "epochs":
                 return self._epochs(request.epochs), ""
 
-    def _checkpoint(self) -> str:
-        saved = save_last(self.job)
-        return "saved checkpoints/last.pt" if saved else "could not be written"
+    def _checkpoint(self, request: Request) -> None:
+        """Answered when it is there, or known not to be."""
+
+        def answer(saved: bool) -> None:
+            self._done(request, "saved checkpoints/last.pt" if saved else "could not be written")
+
+        save_last(self.job, answer)
 
     def _evaluate(self) -> str:
         """Between two steps, leaving no trace in the numbers that follow."""

@@ -37,6 +37,7 @@ from engine.going_back import WentBack, chosen, go_back
 from engine.job import Ending, Job
 from engine.loop import train
 from engine.recorder import Recorder
+from engine.saving import finish
 from engine.snapshot import restore
 
 
@@ -172,6 +173,7 @@ def _to_the_end(job: Job, run: RunDirectory) -> int:
     else:
         return _end(job, ending, began)
     finally:
+        finish(job)  # of an end that nobody thought of: it writes events too
         job.parts.close()
         recorder.close()
 
@@ -196,6 +198,7 @@ def _end(job: Job, ending: Ending, began: float) -> int:
 
 
 def _fail(job: Job, began: float, error: str, remedy: str) -> None:
+    finish(job)
     job.recorder.flush()
     word = RunFailed(time=job.recorder.clock(), **_totals(job, began), error=error, remedy=remedy)
     job.recorder.write(word)

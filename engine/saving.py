@@ -2,45 +2,112 @@
 
 from __future__ import annotations
 
-from engine.checkpoint import epoch_file
+import copy
+import traceback
+from collections.abc import Callable
+
+from engine.checkpoint import Progress, epoch_file
+from engine.checkpoint_writer import Saved
 from engine.contract.problems import RunError, few
 from engine.job import Job
 from engine.snapshot import snapshot
 
 
-def save_last(job: Job) -> bool:
-    """A checkpoint in the middle of an epoch."""
+def save_last(job: Job, answer: Callable[[bool], None] | None = None) -> None:
+    """Begin a checkpoint in the middle of an epoch. `answer` is told whether it is there, by the
+    thread that writes it."""
     checked_flush(job)
-    return job.keeper.save(snapshot(job), job.progress, None, {"last": "last.pt"})
+    settle(job)
+    _begin(job, copy.deepcopy(job.progress), None, {"last": "last.pt"}, answer)
 
 
 def save_epoch(job: Job, metrics: dict[str, float]) -> None:
-    """A checkpoint at the end of an epoch: `last`, and what it is best of.
+    """Begin a checkpoint at the end of an epoch: `last`, and what it is best of.
 
-    At the last epoch a checkpoint that can't be written is the end of the run's result.
+    At the last epoch it is waited for: one that can't be written is the end of the run's result.
     """
-    progress, section = job.progress, job.parts.experiment.checkpoint
-    at_the_end = progress.epoch >= job.epochs
-    if progress.epoch % section.every and not at_the_end:
+    at_the_end = job.progress.epoch >= job.epochs
+    if job.progress.epoch % job.parts.experiment.checkpoint.every and not at_the_end:
         return
+    settle(job)
     metric = metrics.get(job.parts.monitor)
-    before = (progress.best, progress.best_step, progress.kept)
-    is_best, is_kept = job.keeper.rank(progress, metric)
-    names = {"epoch": epoch_file(progress.epoch)} if is_kept else {}
-    names["last"] = "last.pt"
+    ranked = copy.deepcopy(job.progress)
+    is_best, is_kept = job.keeper.rank(ranked, metric)
+    names = {"epoch": epoch_file(ranked.epoch)} if is_kept else {}
     if is_best:
         names["best"] = "best.pt"
-    if not job.keeper.save(snapshot(job), progress, metric, names):
-        progress.best, progress.best_step, progress.kept = before
-        if at_the_end:
-            raise_unwritten(job)
+    # The last of them: what a killed run goes on from names no file that is not there.
+    names["last"] = "last.pt"
+    _begin(job, ranked, metric, names)
+    if at_the_end and not settle(job):
+        raise_unwritten(job)
+
+
+def save_to_leave(job: Job) -> None:
+    """See to it that `last.pt` is there and of this very step. Raises RunError if it can't be."""
+    settle(job)
+    latest = job.writer.latest
+    if latest is None or latest.missing or not _is_of_now(latest, job):
+        save_last(job)
+    if not settle(job):
+        raise_unwritten(job)
+
+
+def _is_of_now(saved: Saved, job: Job) -> bool:
+    """As after an epoch: then it need not be written again."""
+    return (saved.progress, saved.epochs) == (job.progress, job.epochs)
+
+
+def _begin(
+    job: Job,
+    progress: Progress,
+    metric: float | None,
+    names: dict[str, str],
+    answer: Callable[[bool], None] | None = None,
+) -> None:
+    """From here on the training may go on: nothing that it changes is in what is written."""
+    taken, keeper, epochs = snapshot(job, progress), job.keeper, job.epochs
+
+    def write() -> Saved:
+        missing = names.keys() - keeper.save(taken.on_cpu(), progress, metric, names)
+        if answer is not None:
+            answer("last" not in missing)
+        return Saved(progress, epochs, frozenset(missing))
+
+    job.writer.begin(write)
+
+
+def settle(job: Job) -> bool:
+    """Wait for the checkpoint under way, if there is one. False where not all of it was written.
+
+    Only now is it known what is best and what is kept: no later checkpoint names a file that was
+    never written.
+    """
+    saved = job.writer.wait()
+    if saved is None:
+        return True
+    if "best" not in saved.missing:
+        job.progress.best, job.progress.best_step = saved.progress.best, saved.progress.best_step
+    if "epoch" not in saved.missing:
+        job.progress.kept = saved.progress.kept
+    return not saved.missing
+
+
+def finish(job: Job) -> None:
+    """As a run fails: what is under way is of a step before that, and is still written."""
+    try:
+        settle(job)
+    except Exception:
+        traceback.print_exc()  # in console.log; the run's last word is about what came first
 
 
 def checked_flush(job: Job) -> None:
     """Nothing is saved of a training that has gone wrong: the checkpoint before stays the last."""
-    job.recorder.flush()
-    if job.recorder.non_finite is not None:
-        raise_non_finite(job)
+    recorder = job.recorder
+    recorder.flush()
+    job.progress.scaler_skipped += recorder.new_overflows()
+    if recorder.non_finite is not None or recorder.overflow:
+        raise_what_is_wrong(job)
 
 
 def raise_unwritten(job: Job) -> None:
@@ -51,10 +118,20 @@ def raise_unwritten(job: Job) -> None:
     )
 
 
-def raise_non_finite(job: Job) -> None:
-    """Name the step, the learning rates, the samples and the checkpoint to go back to."""
+def overflowing(scale: float) -> RunError:
+    return RunError(
+        f"the fp16 gradients overflow however small they are scaled, down to {scale}",
+        'write precision = "bf16" or "fp32" under [train], or lower the lr',
+    )
+
+
+def raise_what_is_wrong(job: Job) -> None:
+    """Of a loss that is not finite, name the step, the learning rates, the samples and the
+    checkpoint to go back to."""
+    finish(job)
     found = job.recorder.non_finite
-    assert found is not None
+    if found is None:
+        raise overflowing(job.recorder.overflow)
     record = found.record
     names = [job.parts.data.sample_name(index) for index in record.samples]
     shown = few(names)

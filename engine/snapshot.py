@@ -11,22 +11,28 @@ import torch
 from engine import __version__
 from engine.build import Parts
 from engine.checkpoint import Progress
+from engine.device_copy import DeviceCopy
 from engine.epoch_losses import EpochLoss, EpochSamples
 from engine.job import Job
+from engine.parts.optimizers import load_optimizer
 
 FORMAT = 1
 
 
-def snapshot(job: Job) -> dict[str, Any]:
+def snapshot(job: Job, progress: Progress) -> DeviceCopy:
     """What exact resuming needs, and what using the model needs: `model`, `task`, `classes`, and
     for standardized numbers `scaling`: output x std + mean is in the original unit. `opened` names
     the layers that are an nn.Identity in this model, and a ReLU in torchvision's.
 
     No times and no paths of this machine, so that two runs with the same numbers have the same
-    checkpoints.
+    checkpoints. It is all as it is now, and the training may go on; `progress` is the job's, with
+    what is best now. Costs as much memory as the weights that train at any time and the optimizer's
+    state: what never changes is not copied.
     """
     parts = job.parts
-    return {
+    model = parts.model.state_dict()
+    still = unchanging(parts)
+    content = {
         "format": FORMAT,
         "version": __version__,
         "experiment": parts.experiment.model_dump(exclude_none=True),
@@ -35,17 +41,38 @@ def snapshot(job: Job) -> dict[str, Any]:
         "scaling": _scaling(parts),
         "opened": list(parts.built.opened),
         "data": parts.data.fingerprint,
-        "model": parts.model.state_dict(),
+        "model": model,
         "optimizer": parts.optimizer.state_dict(),
         "schedule": parts.schedule.state_dict(),
         "lr": list(parts.schedule.lrs),
         "scaler": parts.scaler.state_dict(),
-        "progress": job.progress.state_dict(),
+        "progress": progress.state_dict(),
         "epochs": job.epochs,
         "epoch_loss": job.recorder.epoch_loss.state_dict(),
         "epoch_samples": job.recorder.epoch_samples.state_dict(),
         "generators": generators(parts.device),
     }
+    return DeviceCopy(content, parts.device, [model[name] for name in still if name in model])
+
+
+def unchanging(parts: Parts) -> list[str]:
+    """The names of the model's parameters and buffers that are the same to the end of the run:
+    those that the optimizer doesn't know, and those of modules that stay in evaluation mode also in
+    the last stage of [[model.unfreeze]]. (In evaluation mode a norm layer's statistics stand.)"""
+    model, trained = parts.model, set(map(id, parts.trained))
+    still = set(parts.stages.last.evaluating)
+    parameters = [
+        name
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if id(parameter) not in trained
+    ]
+    buffers = [
+        f"{prefix}.{name}"
+        for prefix, module in model.named_modules(remove_duplicate=False)
+        if module in still
+        for name, _ in module.named_buffers(recurse=False)
+    ]
+    return parameters + buffers
 
 
 def _scaling(parts: Parts) -> dict[str, list[float]]:
@@ -57,7 +84,7 @@ def restore(job: Job, content: dict[str, Any]) -> None:
     """Put everything back; the generators last, since building draws from them."""
     parts = job.parts
     parts.model.load_state_dict(content["model"])
-    parts.optimizer.load_state_dict(content["optimizer"])
+    load_optimizer(parts.optimizer, content["optimizer"])
     parts.schedule.load_state_dict(content["schedule"])
     parts.schedule.apply(parts.optimizer)
     parts.scaler.load_state_dict(content["scaler"])

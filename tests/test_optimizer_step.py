@@ -17,6 +17,7 @@ from engine.contract.events import Step
 from engine.contract.follower import Follower
 from engine.contract.loss_classes import CrossEntropyLoss
 from engine.contract.optimizer import LBFGS, SGD, Adam, AdamW
+from engine.contract.problems import RunError
 from engine.contract.scheduler import StepLR
 from engine.loop import Window, optimizer_step, train, windows
 from engine.parts.batches import Batch
@@ -184,6 +185,53 @@ def test_an_overflowed_fp16_step_moves_neither_the_weights_nor_a_per_batch_sched
     assert [event.skipped is not None for event in events] == [True, False, False]
     assert all(event.loss is not None for event in events)
     assert not torch.equal(weights(parts.model), first)
+
+
+def overflowing_at_first(backoff: float) -> torch.amp.GradScaler:
+    return torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=backoff)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(lr=0.125), AdamW(lr=0.125, fused=True)], ids=str)
+def test_without_a_per_batch_scheduler_a_skipped_fp16_step_is_told_without_waiting_for_it(
+    tmp_path, optimizer, monkeypatch
+):
+    given = {
+        "loss": CrossEntropyLoss(reduction="sum"),
+        "optimizer": optimizer,
+        "train_section": {"precision": "fp16"},
+    }
+    batches = in_batches(*samples(24), 8, 8, 8)
+    waiting = parts_of(batches, **given)
+    waiting.scaler = overflowing_at_first(2.0**-120)
+    expected = [step(waiting, [batch]) for batch in batches]
+
+    parts = parts_of(batches, **given)
+    parts.scaler = overflowing_at_first(2.0**-120)
+    job = job_of(parts, tmp_path)
+    known = []
+    monkeypatch.setattr(torch.amp.GradScaler, "get_scale", lambda _: known.append(1) or 1.0)
+    train(job)
+    assert len(known) == 1, "the checkpoint at the end asks for the scale, no step does"
+    events = steps_of(job.keeper.run)
+    assert [event.skipped for event in events] == ["fp16 gradients overflowed", None, None]
+    assert [(event.loss, event.skipped) for event in events] == [
+        (float(loss), skipped) for loss, skipped in expected
+    ]
+    assert torch.equal(weights(parts.model), weights(waiting.model))
+    assert job.progress.scaler_skipped == 1
+
+
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_fp16_gradients_that_overflow_however_they_are_scaled_end_the_run(tmp_path, interval):
+    parts = parts_of(
+        in_batches(*samples(24), 8, 8, 8),
+        loss=CrossEntropyLoss(reduction="sum"),
+        scheduler=[StepLR(step_size=9, interval=interval)],
+        train_section={"precision": "fp16"},
+    )
+    parts.scaler = overflowing_at_first(2.0**-142)
+    with pytest.raises(RunError, match="however small"):
+        train(job_of(parts, tmp_path))
 
 
 def test_a_window_without_a_target_that_counts_is_left_out_and_counted(tmp_path):

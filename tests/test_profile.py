@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from engine.build import Parts
 from engine.cli import command
 from engine.contract.data import Data
-from engine.contract.events import Step
+from engine.contract.events import Compiled, Step
 from engine.contract.feature_folder import cache_folder
 from engine.contract.follower import Follower
 from engine.contract.model import Model
@@ -545,3 +545,18 @@ def test_on_cuda_the_parts_are_the_devices_and_add_up_to_what_the_clock_on_the_w
     assert told["device_busy_ms"] > 0
     assert told["memory"]["reserved"] >= told["memory"]["peak"] > 0
     assert told["layers"][0]["forward_ms"] > 0 < told["layers"][0]["backward_ms"]
+
+
+def test_a_compiled_model_is_one_layer_and_is_measured_after_compiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With torch's backend that only traces: the real one needs a compiler and a minute."""
+    monkeypatch.setattr("engine.parts.compiling.BACKEND", "aot_eager")
+    batches = in_batches(*samples(4 * 20), *[4] * 20)
+    section = {"compile": "default"}
+    parts = parts_of(batches, data=Data(batch_size=4), train_section=section)
+    measured = measure(parts, tmp_path, 3)
+    assert (measured.traced.layers, len(measured.training.seconds)) == ([], 3)
+    assert measured.traced.operations
+    (events,) = tmp_path.rglob("events.jsonl")
+    assert any(isinstance(event, Compiled) for event in Follower(events).events())

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,11 @@ def act_at(actions: dict[int, Any]) -> None:
     from engine.contract.run_directory import RunDirectory
     from engine.recorder import Recorder, StepRecord
 
+    def written() -> None:
+        for thread in threading.enumerate():
+            if thread.name == "checkpoint":
+                thread.join()
+
     class Acting(Recorder):
         def step(self, record: StepRecord) -> None:
             super().step(record)
@@ -95,10 +101,12 @@ def act_at(actions: dict[int, Any]) -> None:
                 case None:
                     return
                 case "full disk":
+                    written()  # between two checkpoints, not in the middle of one
                     # No file may grow beyond this: checkpoints fail half-way, events go on.
                     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
                 case "room again":
+                    written()
                     room = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
                     resource.setrlimit(resource.RLIMIT_FSIZE, room)
                 case str(name):

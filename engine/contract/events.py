@@ -124,6 +124,25 @@ class PrefixKept(Event, frozen=True, kw_only=True, tag="prefix_kept"):
     val: str
 
 
+class Compiling(Event, frozen=True, kw_only=True, tag="compiling"):
+    """torch.compile begins; the run stands still until `compiled`, or a `warning` that it can't be.
+    `split`: what of, "train" or "val". `mode`: torch's word."""
+
+    step: int
+    epoch: int
+    split: str
+    mode: str
+
+
+class Compiled(Event, frozen=True, kw_only=True, tag="compiled"):
+    """It took so many seconds, of which the batch itself is a small part."""
+
+    step: int
+    epoch: int
+    split: str
+    seconds: float
+
+
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """`path` is relative to the run directory, and complete when this is written."""
 
@@ -208,6 +227,8 @@ AnyEvent = (
     | Validated
     | Unfrozen
     | PrefixKept
+    | Compiling
+    | Compiled
     | CheckpointSaved
     | System
     | Warned

@@ -107,6 +107,7 @@ def cross_checks(experiment: Experiment) -> Iterator[Problem]:
     yield from _monitors(experiment)
     yield from _losses(experiment)
     yield from _backbone(experiment)
+    yield from _implementations(experiment)
     if experiment.optimizer.name == "LBFGS" and experiment.train.precision == "fp16":
         yield Problem(
             "LBFGS evaluates the loss several times a step, which torch's gradient scaler can't do",
@@ -119,6 +120,27 @@ def cross_checks(experiment: Experiment) -> Iterator[Problem]:
             "Nesterov momentum needs a momentum and zero dampening",
             key="optimizer.nesterov",
             hint="write momentum = 0.9 and leave dampening out",
+        )
+
+
+def _implementations(experiment: Experiment) -> Iterator[Problem]:
+    """What torch would refuse, or do wrong, in the middle of a training."""
+    section, train = experiment.optimizer, experiment.train
+    settings = section.keywords()
+    each = [settings, *(settings | group.options for group in section.group)]
+    fused = any(one.get("fused") and one.get("momentum") for one in each)
+    if section.name == "SGD" and fused and experiment.model.unfreeze:
+        yield Problem(
+            "torch's fused SGD with momentum can't take on layers that begin to train later",
+            key="optimizer.fused",
+            hint="take it out, or model.unfreeze",
+        )
+    if train.compile == "reduce-overhead" and (train.accumulate > 1 or section.name == "LBFGS"):
+        yield Problem(
+            "CUDA graphs write each batch's gradients into the same memory, and this step needs "
+            "those of several",
+            key="train.compile",
+            hint='write compile = "default"',
         )
 
 

@@ -87,7 +87,8 @@ class Fused(Section):
     """One more switch that some classes have."""
 
     fused: bool | None = None
-    """The fused implementation: fastest where the device has it."""
+    """The fused implementation: one kernel for the whole step. Default: on CUDA where torch has it,
+    for SGD, Adam and AdamW, unless `foreach` is set; elsewhere torch decides."""
 
 
 class Averaging(Section):

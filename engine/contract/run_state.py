@@ -13,6 +13,8 @@ from typing import cast
 from engine.contract.events import (
     AnyEvent,
     CheckpointSaved,
+    Compiled,
+    Compiling,
     LastWord,
     RequestDone,
     RunFailed,
@@ -125,6 +127,7 @@ class RunState:
     warnings: list[Warned] = field(default_factory=list)
     requests: dict[str, RequestDone] = field(default_factory=dict)
     system: System | None = None
+    compiling: Compiling | None = None  # while the run stands still for torch.compile
     gauges: Gauges = field(default_factory=Gauges)
     waits: deque[float] = field(default_factory=lambda: deque(maxlen=WAITS))  # the last data_wait
     last_word: RunFinished | RunStopped | RunFailed | None = None
@@ -158,6 +161,11 @@ def fold(state: RunState, event: AnyEvent) -> RunState:
             state.checkpoints.append(event)
         case Warned():
             state.warnings.append(event)
+            state.compiling = None  # that it can't be is told so
+        case Compiling():
+            state.compiling = event
+        case Compiled():
+            state.compiling = None
         case System():
             state.system = event
             state.gauges.add(event, state.steps_done)
@@ -172,7 +180,7 @@ def fold(state: RunState, event: AnyEvent) -> RunState:
         case RunResumed():
             _rewind(state, event)
         case LastWord():
-            state.last_word = event
+            state.last_word, state.compiling = event, None
     return state
 
 
@@ -190,7 +198,7 @@ def fold_all(state: RunState, events: Iterable[AnyEvent]) -> RunState:
 
 
 def _rewind(state: RunState, event: RunResumed) -> None:
-    state.resumed, state.last_word = event, None
+    state.resumed, state.last_word, state.compiling = event, None, None
     state.waits.clear()
     state.epochs, state.planned_end = event.epochs, event.planned_end
     state.curve.forget_from(event.step)

@@ -33,6 +33,14 @@ class Train(Section):
     mps, else the CPU."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """bf16 and fp16 run the model in autocast; fp16 with a gradient scaler."""
+    channels_last: Literal["auto", "on", "off"] = "auto"
+    """Whether images lie in memory by pixel, not by channel, which is how a GPU convolves in half
+    precision. "auto": on CUDA with bf16 or fp16, for a backbone with convolutions; elsewhere the
+    numbers are those of torch's own order, bit by bit."""
+    compile: Literal["off", "default", "reduce-overhead", "max-autotune-no-cudagraphs"] = "off"
+    """The mode of torch.compile for the model: faster steps after a first one that takes a minute
+    or so, and numbers that differ in their last digits. Batches of another size, such as a short
+    last one, are not compiled for."""
     accumulate: int = Field(default=1, ge=1)
     """Batches an optimizer step: the gradient is that of one batch of their samples together."""
     clip_norm: float | None = Field(default=None, gt=0)

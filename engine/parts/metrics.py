@@ -11,18 +11,13 @@ import torch
 import torchmetrics
 from torch import Tensor
 from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassF1Score,
-    MulticlassJaccardIndex,
-    MultilabelAccuracy,
-    MultilabelF1Score,
-)
+from torchmetrics.classification import MultilabelAccuracy, MultilabelF1Score
 from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
 
 from engine.contract.metric import Metric as MetricSection
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
+from engine.parts.counting import Accuracy, F1Score, JaccardIndex
 from engine.parts.custom import described
 
 
@@ -37,8 +32,9 @@ def build_metrics(
     """What Criterion.predictions and the targets are given to. `classes` names the classes, labels
     or numbers; `outputs` of the model, which may be more.
 
-    All leave out the targets that the loss ignores. Arguments are not validated at each update,
-    since that reads them back from the device. Raises InputError at `metric.N…`.
+    All leave out the targets that the loss ignores. No update waits for the device: arguments are
+    not validated at each, and classes are counted as in counting.py. What `[[metric]]` adds is
+    torchmetrics' own and may wait. Raises InputError at `metric.N…`.
     """
     metrics: dict[str, torchmetrics.Metric] = {}
     if task == "regression":
@@ -68,15 +64,15 @@ def _usual(task: Task, classes: int, ignore_index: int) -> dict[str, torchmetric
             "accuracy": MultilabelAccuracy(classes, average="micro", validate_args=False),
         }
     common: dict[str, Any] = {"ignore_index": ignore_index, "validate_args": False}
-    accuracy = MulticlassAccuracy(classes, average="micro", **common)
+    accuracy = Accuracy(classes, average="micro", **common)
     if task == "segmentation":
         return {
-            "miou": MulticlassJaccardIndex(classes, average="macro", **common),
+            "miou": JaccardIndex(classes, average="macro", **common),
             "accuracy": accuracy,
         }
     return {
         "accuracy": accuracy,
-        "f1": MulticlassF1Score(classes, average="macro", **common),
+        "f1": F1Score(classes, average="macro", **common),
     }
 
 

@@ -17,10 +17,16 @@ from engine.parts.schedule import GroupRates
 HINTS = {
     "Muon": "every trained parameter has to be a matrix: freeze the others, or choose AdamW",
 }
+# Classes with a kernel for CUDA that makes the whole step; Adagrad has one for the CPU alone.
+FUSED_ON_CUDA = ("SGD", "Adam", "AdamW")
+IMPLEMENTATION = ("fused", "foreach")  # keys that change the speed, and the last digits at most
 
 
-def build_optimizer(section: Optimizer, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer over the parameters that are trained; frozen ones are in no group.
+def build_optimizer(
+    section: Optimizer, model: nn.Module, *, later: bool = False
+) -> torch.optim.Optimizer:
+    """The optimizer over the parameters that are trained; frozen ones are in no group. `later`:
+    some of them begin to train in a later epoch.
 
     Raises InputError for a pattern that matches nothing and for what torch itself refuses.
     """
@@ -31,12 +37,55 @@ def build_optimizer(section: Optimizer, model: nn.Module) -> torch.optim.Optimiz
     if optimizer_class is None:
         message = f"torch {torch.__version__} has no {section.name}"
         raise InputError(Problem(message, "optimizer.name", "update torch, or choose another"))
+    device = groups[0]["params"][0].device
+    keywords = _torch_keywords(section) | chosen_implementation(section, device, later=later)
     try:
-        optimizer: torch.optim.Optimizer = optimizer_class(groups, **_torch_keywords(section))
+        optimizer: torch.optim.Optimizer = optimizer_class(groups, **keywords)
     except (ValueError, TypeError, RuntimeError) as error:
         hint = HINTS.get(section.name, "")
         raise InputError(Problem(f"torch's {section.name}: {error}", "optimizer", hint)) from None
     return optimizer
+
+
+def chosen_implementation(
+    section: Optimizer, device: torch.device, *, later: bool
+) -> dict[str, bool]:
+    """`fused` where nobody said otherwise: torch's own default on CUDA is `foreach`, a kernel for
+    each operation and some tensors, where the fused one is a kernel a step; and with a gradient
+    scaler it leaves out a step without telling the CPU, which need not wait. On the CPU nothing is
+    chosen, so that numbers are torch's.
+
+    torch's fused SGD begins the momentum of all parameters at once, and fails on one that joins
+    `later`.
+    """
+    settings = [options for _, options in _settings(section)]
+    said = {key for options in settings for key in options}
+    if device.type != "cuda" or section.name not in FUSED_ON_CUDA:
+        return {}
+    if said & {"fused", "foreach", "differentiable"}:
+        return {}
+    if later and section.name == "SGD" and any(options.get("momentum") for options in settings):
+        return {}
+    return {"fused": True}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Its state from a checkpoint, which may be of another device or another memory format.
+
+    How a step is implemented is this optimizer's affair, not the checkpoint's; and each tensor of
+    its state lies in memory as its parameter does, without which a fused step is refused.
+    """
+    groups = [
+        before | {key: now[key] for key in IMPLEMENTATION if key in now}
+        for before, now in zip(saved["param_groups"], optimizer.param_groups, strict=True)
+    ]
+    optimizer.load_state_dict({**saved, "param_groups": groups})
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if not isinstance(value, torch.Tensor) or value.shape != parameter.shape:
+                continue
+            if value.stride() != parameter.stride():
+                state[key] = torch.empty_like(parameter.detach(), dtype=value.dtype).copy_(value)
 
 
 def _impossible(section: Optimizer, model: nn.Module) -> Iterator[Problem]:

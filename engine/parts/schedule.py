@@ -93,6 +93,11 @@ class Schedule:
         """As the optimizer began with them, before any member acted."""
         return self._groups
 
+    @property
+    def by_step(self) -> bool:
+        """Whether a member advances by the batch, and has to know which steps were taken."""
+        return bool(self._by_step)
+
     def _begin(self) -> None:
         problems = [*_lonely(self._members)]
         problems += [problem for member in self._members for problem in member.problems()]

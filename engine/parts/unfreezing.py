@@ -46,6 +46,11 @@ class Stages:
             parameter.requires_grad_(name in stage.trains)
         return stage.freezing
 
+    @property
+    def last(self) -> Freezing:
+        """What is frozen to the end: a stage only lets more of it train."""
+        return self._stages[-1].freezing
+
     def beginning(self, epoch: int) -> Stage | None:
         """The stage that begins with that very epoch, if one does; the first is no change."""
         return next((stage for stage in self._stages[1:] if stage.epoch == epoch), None)

@@ -8,6 +8,8 @@ import pytest
 from engine.contract.events import (
     AnyEvent,
     CheckpointSaved,
+    Compiled,
+    Compiling,
     Event,
     Parameters,
     PrefixKept,
@@ -46,6 +48,8 @@ EVENTS: list[Event] = [
               non_finite={"val/f1": "nan"}, requested=True),
     Unfrozen(time=3.2, step=6, epoch=2, layers=["layer4", "layer3"], trainable=12),
     PrefixKept(time=3.3, step=6, epoch=1, train="computed once", val=""),
+    Compiling(time=3.3, step=0, epoch=0, split="train", mode="default"),
+    Compiled(time=3.4, step=0, epoch=0, split="train", seconds=31.5),
     CheckpointSaved(time=3.5, step=6, epoch=2, path="checkpoints/best.pt", kind="best", metric=0.5,
                     sha256="ab", bytes=123),
     System(time=4.0, memory=1 << 40, cpu=99.5, device_memory=5, device_memory_total=6,
@@ -73,8 +77,8 @@ def test_every_type_of_event_is_among_those_above() -> None:
 
 NAMES = [
     "run_started", "run_resumed", "step", "step", "validated", "unfrozen", "prefix_kept",
-    "checkpoint_saved", "system", "warning", "request_done", "run_finished", "run_stopped",
-    "run_failed",
+    "compiling", "compiled", "checkpoint_saved", "system", "warning", "request_done",
+    "run_finished", "run_stopped", "run_failed",
 ]  # fmt: skip
 
 

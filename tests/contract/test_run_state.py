@@ -7,6 +7,8 @@ import msgspec
 from engine.contract.events import (
     AnyEvent,
     CheckpointSaved,
+    Compiled,
+    Compiling,
     Parameters,
     RequestDone,
     RunFinished,
@@ -222,3 +224,16 @@ def test_steps_that_were_lost_before_a_resume_are_done_all_the_same() -> None:
 def test_what_was_told_to_people_is_not_forgotten() -> None:
     warned = Warned(time=5.0, what="a", where="b", remedy="c")
     assert folded(*map(step, range(6)), warned, resumed(3, 1)).warnings == [warned]
+
+
+def test_a_run_is_compiling_until_that_ends_in_whatever_way() -> None:
+    begun = Compiling(time=2.0, step=0, epoch=0, split="train", mode="default")
+    assert folded(started(), begun).compiling == begun
+    stopped = RunStopped(time=4.0, step=0, epochs=0.0, seconds=1.0, reason="asked")
+    for ended in (
+        Compiled(time=3.0, step=0, epoch=0, split="train", seconds=1.0),
+        Warned(time=3.0, what="it can't be compiled", where="train.compile", remedy=""),
+        stopped,
+        resumed(0, 0),
+    ):
+        assert folded(started(), begun, ended).compiling is None

@@ -263,6 +263,12 @@ def test_depth_is_refused_and_not_run_into() -> None:
          "the name of another group"),
         ("[[scheduler]]\nname = 'ReduceLROnPlateau'\nmonitor = 'loss'", "scheduler.0.monitor",
          'no metric is called "loss"'),
+        ("compile = 'reduce-overhead'\naccumulate = 2", "train.compile", "CUDA graphs"),
+        ("compile = 'reduce-overhead'\n[optimizer]\nname = 'LBFGS'",
+         "train.compile", "CUDA graphs"),
+        ("[optimizer]\nfused = true\n[[optimizer.group]]\nmatch = ['fc']\nmomentum = 0.9\n"
+         "[[model.unfreeze]]\nepoch = 1\nlayers = ['fc']",
+         "optimizer.fused", "begin to train later"),
     ],
 )  # fmt: skip
 def test_rules_that_span_sections_are_told_at_the_key_to_change(

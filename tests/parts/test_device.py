@@ -9,7 +9,15 @@ import torch
 
 from engine.contract.problems import InputError, Problem
 from engine.contract.training import Train
-from engine.parts.device import available, build_autocast, build_device, build_scaler
+from engine.parts.device import (
+    available,
+    build_autocast,
+    build_device,
+    build_scaler,
+    place_model,
+    placed,
+    use_channels_last,
+)
 
 CPU = torch.device("cpu")
 
@@ -92,3 +100,41 @@ def test_fp32_runs_without_autocast():
 )
 def test_only_fp16_scales_its_gradients(precision, scales):
     assert build_scaler(Train(epochs=1, precision=precision), CPU).is_enabled() is scales
+
+
+CONVOLVING = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 4, 3))
+PATCHING = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(4, 4))
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "model", "expected"),
+    [
+        ("cuda", "bf16", CONVOLVING, True),
+        ("cuda", "fp16", CONVOLVING, True),
+        ("cuda", "fp32", CONVOLVING, False),
+        ("cuda", "bf16", PATCHING, False),
+        ("cpu", "bf16", CONVOLVING, False),
+        ("mps", "bf16", CONVOLVING, False),
+    ],
+)
+def test_channels_come_last_by_themselves_where_cuda_convolves_in_half_precision(
+    device, precision, model, expected
+):
+    section = Train(epochs=1, precision=precision)
+    assert use_channels_last(section, torch.device(device), model) is expected
+    for word, said in (("on", True), ("off", False)):
+        section = Train(epochs=1, precision=precision, channels_last=word)
+        assert use_channels_last(section, torch.device(device), model) is said
+
+
+def test_a_model_and_its_images_lie_in_memory_as_asked():
+    images, numbers = torch.randn(2, 3, 5, 5), torch.randn(2, 3)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    place_model(model, CPU, True)
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model(placed(images, CPU, True)).is_contiguous(memory_format=torch.channels_last)
+    for tensor in (images, numbers):
+        assert torch.equal(placed(tensor, CPU, True), tensor)
+        assert placed(tensor, CPU, False) is tensor

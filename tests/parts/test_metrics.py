@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassF1Score,
+    MulticlassJaccardIndex,
+)
 
 from engine.contract.metric import Metric
 from engine.contract.problems import InputError
@@ -158,3 +163,38 @@ def test_a_metric_that_can_not_be_is_told_at_its_key(section, key, hint):
     (problem,) = caught.value.problems
     assert problem.key == key
     assert hint in problem.hint
+
+
+@pytest.mark.parametrize("ignore_index", [-100, 0, 2, 255])
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_classes_are_counted_as_torchmetrics_counts_them(task, ignore_index):
+    generator = torch.Generator().manual_seed(0)
+    shape = (9,) if task == "classification" else (9, 4, 5)
+    ours = parts_metrics.build_metrics(task, list("abcd"), 5, ignore_index, CPU)
+    common = {"num_classes": 5, "ignore_index": ignore_index}
+    theirs = {
+        "accuracy": MulticlassAccuracy(average="micro", **common),
+        "f1": MulticlassF1Score(average="macro", **common),
+        "miou": MulticlassJaccardIndex(average="macro", **common),
+    }
+    for _ in range(3):
+        outputs = torch.randn(9, 5, *shape[1:], generator=generator)
+        targets = torch.randint(4, shape, generator=generator)
+        targets[torch.rand(shape, generator=generator) < 0.3] = ignore_index
+        ours.update(outputs, targets)
+        for metric in theirs.values():
+            metric.update(outputs, targets)
+    assert values(ours) == {name: float(theirs[name].compute()) for name in ours}
+    states = [name for metric in ours.values() for name in metric.metric_state]
+    assert states
+    for name, metric in ours.items():
+        for state, value in metric.metric_state.items():
+            assert torch.equal(value.squeeze(), getattr(theirs[name], state).squeeze())
+
+
+def test_no_update_asks_the_device_for_a_number():
+    """On the meta device there are none to give."""
+    for task, shape in (("classification", (8,)), ("segmentation", (8, 4, 4))):
+        metrics = parts_metrics.build_metrics(task, list("abc"), 3, -100, torch.device("meta"), [])
+        outputs = torch.empty(8, 3, *shape[1:], device="meta")
+        metrics.update(outputs, torch.empty(shape, dtype=torch.int64, device="meta"))

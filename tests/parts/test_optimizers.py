@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any
 
@@ -12,7 +13,13 @@ from torch import nn
 from engine.contract.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Muon
 from engine.contract.optimizer_base import Group
 from engine.contract.problems import InputError, Problem
-from engine.parts.optimizers import build_optimizer, group_rates, planned_rates
+from engine.parts.optimizers import (
+    build_optimizer,
+    chosen_implementation,
+    group_rates,
+    load_optimizer,
+    planned_rates,
+)
 
 # Beside the defaults, one setting of each that changes the step.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -225,3 +232,89 @@ def test_the_schedule_is_told_each_groups_rate_and_momentum():
     assert (head.name, head.lr, head.momentum) == ("head", 1.0, 0.5)
     (adam,) = group_rates(build_optimizer(Adam(betas=[0.8, 0.9]), Net()))
     assert (adam.momentum, adam.betas) == (None, (0.8, 0.9))
+
+
+CUDA, CPU = torch.device("cuda"), torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_a_fused_kernel_is_chosen_on_cuda_where_torch_has_one_and_nowhere_else(name):
+    section = OPTIMIZERS[name]()
+    takes = "fused" in inspect.signature(getattr(torch.optim, name).__init__).parameters
+    expected = {"fused": True} if takes and name != "Adagrad" else {}  # its kernel is the CPU's
+    assert chosen_implementation(section, CUDA, later=False) == expected
+    assert chosen_implementation(section, CPU, later=False) == {}
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        Adam(fused=False),
+        AdamW(foreach=True),
+        SGD(foreach=False),
+        Adam(group=[Group(match=["fc"], foreach=True)]),
+        SGD(group=[Group(match=["fc"], fused=False)]),
+    ],
+    ids=str,
+)
+def test_nothing_is_chosen_where_a_person_has(section):
+    assert chosen_implementation(section, CUDA, later=False) == {}
+
+
+def test_sgds_momentum_of_layers_that_begin_later_is_left_to_foreach():
+    """torch's fused SGD fails on them: if it no longer does, this choice has lost its reason."""
+    groups = [Group(match=["fc"], momentum=0.9)]
+    for section in (SGD(momentum=0.9), SGD(group=groups)):
+        assert chosen_implementation(section, CUDA, later=True) == {}
+    assert chosen_implementation(SGD(), CUDA, later=True) == {"fused": True}
+    assert chosen_implementation(Adam(), CUDA, later=True) == {"fused": True}
+    first, second = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([first, second], lr=0.1, momentum=0.9, fused=True)
+    first.grad = torch.ones(2)
+    optimizer.step()
+    second.grad = torch.ones(2)
+    with pytest.raises(TypeError):
+        optimizer.step()
+
+
+def convolution(memory_format: torch.memory_format = torch.contiguous_format) -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 4, 2))
+    return model.to(memory_format=memory_format)
+
+
+def image_steps(model: nn.Module, optimizer: torch.optim.Optimizer, count: int) -> None:
+    inputs = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    for _ in range(count):
+        optimizer.zero_grad()
+        model(inputs).square().sum().backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.parametrize("written", [{"fused": True}, {"foreach": True}, {}], ids=str)
+@pytest.mark.parametrize("read", [{"fused": True}, {}], ids=str)
+def test_state_goes_on_under_another_implementation_and_memory_format(name, written, read):
+    settings = {"momentum": 0.9} if name == "SGD" else {}
+    kind = OPTIMIZERS[name]
+    before = convolution(torch.channels_last)
+    optimizer = build_optimizer(kind(**settings, **written), before)
+    image_steps(before, optimizer, 3)
+
+    after = convolution()
+    after.load_state_dict(before.state_dict())
+    other = build_optimizer(kind(**settings, **read), after)
+    load_optimizer(other, copy.deepcopy(optimizer.state_dict()))
+    assert other.param_groups[0].get("fused") == read.get("fused")
+    assert other.param_groups[0]["foreach"] is None
+    for parameter, state in other.state.items():
+        for value in state.values():
+            if isinstance(value, torch.Tensor) and value.ndim:
+                assert value.stride() == parameter.stride()
+    for mine, theirs in zip(other.state.values(), optimizer.state.values(), strict=True):
+        assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+
+    image_steps(before, optimizer, 2)
+    image_steps(after, other, 2)
+    for mine, theirs in zip(after.parameters(), before.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from textual.content import Content
+from textual.css.styles import RulesMap
 from textual.reactive import reactive
 from textual.widgets import Static
 
@@ -22,5 +25,6 @@ class Words(Static):
         """Columns without wrapping, and rows with it: a width may follow the one, a height the
         other."""
         auto = self.styles.is_auto_width
-        columns = content.get_optimal_width(self.styles, 0) if auto else 0
-        return columns, content.get_height(self.styles, max(1, self.size.width))
+        rules = cast(RulesMap, self.styles)  # which Textual's widgets give in its place, too
+        columns = content.get_optimal_width(rules, 0) if auto else 0
+        return columns, content.get_height(rules, max(1, self.size.width))
