@@ -21,6 +21,7 @@ from engine.contract.model import never_unfrozen
 from engine.contract.problems import InputError, Problem
 from engine.contract.tasks import COLUMN_METRICS
 from engine.frozen_prefix import FrozenPrefix, exactness_problem
+from engine.image_cache import ImageCache
 from engine.parts.backbones import Built, aux_weight, build_model
 from engine.parts.batches import Batch, Data, build_data
 from engine.parts.compiling import Forward
@@ -29,7 +30,6 @@ from engine.parts.device import (
     build_device,
     build_scaler,
     place_model,
-    placed,
     use_channels_last,
 )
 from engine.parts.freezing import Freezing
@@ -73,6 +73,7 @@ class Parts:
     warnings: list[Problem]
     trained: list[nn.Parameter]  # at any time: what the optimizer knows
     prefix: FrozenPrefix | None = None  # of this epoch's freezing, once training has begun
+    images: ImageCache | None = None  # likewise
     forwards: dict[str, Forward] = field(
         default_factory=dict
     )  # "train", "val": the model, compiled
@@ -102,7 +103,7 @@ class Parts:
         """What the model gives of a training batch."""
         if self.prefix is not None and self.prefix.train is not None:
             return self.prefix.train.forward(batch, again=self.needs_closure)
-        inputs = placed(batch.inputs, self.device, self.channels_last)
+        inputs = self.data.inputs(batch, self.device, channels_last=self.channels_last)
         with self.autocast:
             return self.forwards.get("train", self.model)(inputs)
 
@@ -114,7 +115,7 @@ class Parts:
         """What the model gives of a validation batch; it has to be in evaluation mode."""
         if self.prefix is not None and self.prefix.val is not None:
             return self.prefix.val.forward(batch)
-        inputs = placed(batch.inputs, self.device, self.channels_last)
+        inputs = self.data.inputs(batch, self.device, channels_last=self.channels_last)
         with self.autocast:
             return self.forwards.get("val", self.model)(inputs)
 
@@ -123,6 +124,8 @@ class Parts:
         self.data.close()
         if self.prefix is not None:
             self.prefix.close()
+        if self.images is not None:
+            self.images.close()
 
     @property
     def monitor(self) -> str:
@@ -197,8 +200,9 @@ def assemble(
         raise InputError(*problems)
     channels_last = use_channels_last(experiment.train, device, model)
     place_model(model, device, channels_last)
-    later = bool(experiment.model.unfreeze)
-    optimizer = build_optimizer(experiment.optimizer, model, later=later)  # of all that ever trains
+    uneven = bool(experiment.model.unfreeze) or experiment.train.precision == "fp16"
+    # Of all that ever trains.
+    optimizer = build_optimizer(experiment.optimizer, model, uneven=uneven)
     trained = [p for p in model.parameters() if p.requires_grad]
     per_epoch = steps_per_epoch(data.batches_per_epoch, experiment.train.accumulate)
     schedule = Schedule.of(experiment, group_rates(optimizer), per_epoch, folder)

@@ -49,7 +49,7 @@ class Need(NamedTuple):
 def memory_problems(parts: Parts, batch: Batch) -> Iterator[Problem]:
     """`batch`: a real one, for its shape. An error where a step is sure not to fit; a warning
     where it doesn't fit beside what else is in the memory now."""
-    need = needed(parts, batch.inputs.shape[1:])
+    need = needed(parts, parts.data.inputs(batch).shape[1:])
     memory = device_memory(parts.device)
     if need is None or need.step <= memory.free:
         return

@@ -117,7 +117,8 @@ class _Step:
 
     def _failed(self, error: Exception) -> Problem:
         """In the model, whose forward gave nothing, or in the loss."""
-        row, inputs = BACKBONES[self.parts.experiment.model.backbone], self.batch.inputs
+        row = BACKBONES[self.parts.experiment.model.backbone]
+        inputs = self.parts.data.inputs(self.batch)
         message = error.message if isinstance(error, RunError) else str(error)
         if "deterministic" in message:
             hint = "write deterministic = false under [train], or train on the CPU"
@@ -225,8 +226,9 @@ def _last_of_one(parts: Parts, batch: Batch) -> Iterator[Problem]:
     if parts.data.train_samples % section.batch_size != 1 or section.drop_last:
         return
     try:
+        inputs = parts.data.inputs(batch, parts.device)[:1]
         with torch.no_grad(), parts.autocast:
-            parts.model(batch.inputs[:1].to(parts.device))
+            parts.model(inputs)
     except ValueError as error:
         if "Expected more than 1 value per channel" not in str(error):
             raise

@@ -25,15 +25,16 @@ def validation_problems(parts: Parts, batch: Batch) -> list[Problem]:
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of few samples some metrics warn that they are few
             targets = batch.targets.to(parts.device)
+            inputs = parts.data.inputs(batch, parts.device)
             with parts.autocast:
-                output = main_and_auxiliary(parts.model(batch.inputs.to(parts.device)))[0].float()
+                output = main_and_auxiliary(parts.model(inputs))[0].float()
             criterion.totals(output, targets)
             predictions = criterion.predictions(output, probabilities=parts.probabilities)
             return list(_metrics(parts, predictions, targets))
     except torch.OutOfMemoryError:
         return [too_large(parts)]
     except (RunError, RuntimeError, ValueError, IndexError) as error:
-        told = f"validation can't take images {shaped(batch.inputs)}: {error}"
+        told = f"validation can't take images {shaped(parts.data.inputs(batch))}: {error}"
         return refused(error) or [Problem(told, "data.val", "give them the size of the others")]
 
 

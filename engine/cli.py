@@ -367,7 +367,7 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Take all of it away.")] = False,
     json: Json = False,
 ) -> None:
-    """What frozen layers made of images, kept for later runs: train.cache."""
+    """What frozen layers made of images, and images, kept for later runs: train.cache."""
     from engine.tables import clear_cache, print_cache
 
     if clear:

@@ -11,8 +11,7 @@ network, data and transforms finds all of it on the disk.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any
@@ -20,236 +19,24 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.contract.experiment import Experiment
-from engine.contract.feature_folder import StoreError, cache_folder, make_room
-from engine.contract.problems import Problem, few
+from engine.contract.feature_folder import cache_folder
+from engine.contract.problems import Problem
+from engine.frozen_side import Side
 from engine.parts.batches import Batch, Data
 from engine.parts.compiling import Forward
-from engine.parts.device import placed
 from engine.parts.feature_cache import Shelf, key_of, stamps_of
-from engine.parts.feature_store import FeatureStore, Layout
 from engine.parts.freezing import Freezing
 from engine.parts.frozen_split import (
     FrozenSplit,
     UnsplitError,
     prefix_tensors,
-    shape_only,
     split_frozen,
 )
 from engine.parts.presets import preset_of
 from engine.parts.reading import Samples
-
-TRIED = 3  # batches that are measured before it is decided whether keeping pays
-PAYS = 0.8  # of the time that computing takes: what taking may take
-# Relative: one sample alone against the same one in its batch, by other kernels. A GPU computes
-# convolutions in TF32, with the 10 bits of fp16; what mixes samples differs by about 1.
-SAME, SAME_IN_10_BITS = 1e-4, 0.05
-
-
-class Side:
-    """Training or validation: `Kept` for the data, and in the model's place for the loop.
-
-    `said`: what was decided and why, for a person; changes at most twice.
-    """
-
-    def __init__(
-        self,
-        split: FrozenSplit,
-        samples: Samples,
-        device: torch.device,
-        autocast: AbstractContextManager[object],
-        shelf: Shelf | None,
-        memory: int,
-        disk: int,
-        always: bool,
-        channels_last: bool = False,
-        forward: Callable[[nn.Module], Forward] = lambda module: module,
-    ) -> None:
-        self._split, self._samples = split, samples
-        self._device, self._autocast, self._channels_last = device, autocast, channels_last
-        # What is run once is not compiled, unless it turns out that it isn't run only once.
-        self._forward, self._tail = forward, forward(split.tail)
-        self._prefix: Forward = split.prefix
-        self._shelf, self._memory, self._disk = shelf, memory, disk
-        self._views = samples.views or 1
-        self._masks = samples.source.targets is None
-        self._trial: list[tuple[Tensor, float]] | None = None if always else []
-        self._waited, self._epoch = 0.0, 0
-        self._store: FeatureStore | None = None
-        self._shapes: list[list[int]] = []
-        self._over = False
-        self.said = ""
-        if shelf is not None and (found := shelf.found()):
-            self._store, self._shapes = found
-            self._trial = None
-            self.said = f"{self._where()}: kept by an earlier run"
-
-    # For the data
-
-    def holds(self, epoch: int, indices: Tensor) -> bool:
-        return self._store is not None and self._store.holds(self._numbers(epoch, indices))
-
-    def batch(self, epoch: int, indices: Tensor) -> Batch:
-        assert self._store is not None
-        features = self._store.take(self._numbers(epoch, indices))
-        targets = self._samples.source.targets
-        chosen = features[-1].long() if targets is None else targets.index_select(0, indices)
-        features = features[:-1] if targets is None else features
-        if self._device.type == "cuda":
-            features = tuple(feature.pin_memory() for feature in features)
-            chosen = chosen.pin_memory()
-        return Batch(torch.empty(0), chosen, indices.tolist(), [], features)
-
-    def _numbers(self, epoch: int, indices: Tensor) -> Tensor:
-        view = epoch % self._views if epoch >= 0 else 0
-        return indices + view * len(self._samples.source)
-
-    def timed(self, epoch: int, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The batches; how long each was waited for is a part of what keeping would save."""
-        self._epoch = epoch
-        while True:
-            began = time.perf_counter()
-            batch = next(batches, None)
-            self._waited = time.perf_counter() - began
-            if batch is None:
-                return
-            yield batch
-
-    # For the loop
-
-    def forward(self, batch: Batch, *, again: bool = False) -> Any:
-        """What the model gives of a batch. `again`: it may be asked for more than once, and the
-        tail may work in place."""
-        features = self._features(batch)
-        if again:
-            features = [feature.clone() for feature in features]
-        with self._autocast:
-            return self._tail(*features)
-
-    def _features(self, batch: Batch) -> Sequence[Tensor]:
-        if batch.features is not None:
-            count = len(batch.features[0])
-            sizes = [shape_only((count, *shape)) for shape in self._shapes]
-            moved = [self._placed(part) for part in batch.features]
-            return [*moved, *sizes]
-        began = time.perf_counter()
-        inputs = self._placed(batch.inputs)
-        made: tuple[Tensor, ...] = self._run(inputs)
-        if not self._over:
-            self._keep(batch, inputs, made, began)
-        count = self._split.features
-        return [*made[:count], *(shape_only(part.shape) for part in made[count:])]
-
-    def _placed(self, tensor: Tensor) -> Tensor:
-        return placed(tensor, self._device, self._channels_last)
-
-    def _run(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        with torch.no_grad(), self._autocast:
-            made: tuple[Tensor, ...] = self._prefix(inputs)
-        return made
-
-    def _keep(self, batch: Batch, inputs: Tensor, made: tuple[Tensor, ...], began: float) -> None:
-        features = list(made[: self._split.features])
-        if batch.unreadable or not len(batch.indices):
-            return
-        if self._trial is not None and self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)  # for the first batches, which are measured
-        seconds = time.perf_counter() - began + self._waited
-        if self._masks:
-            features.append(batch.targets.to(torch.int32))
-        numbers = self._numbers(self._epoch, torch.tensor(batch.indices))
-        if self._store is None and not self._open(inputs, made, features):
-            return
-        self.said = self.said or self._once()
-        assert self._store is not None
-        self._store.put(numbers.tolist(), features)
-        if self._store.told is not None:
-            self._end(self._store.told, drop=False)
-        elif self._trial is not None:
-            self._trial.append((numbers, seconds))
-            if len(self._trial) == TRIED:
-                self._decide()
-
-    def _open(self, inputs: Tensor, made: tuple[Tensor, ...], features: list[Tensor]) -> bool:
-        alone = self._run(inputs[:1])
-        if not all(map(_of_one, made, alone)):
-            self._end("the frozen layers mix the samples of a batch")
-            return False
-        layout = Layout.of(features)
-        self._shapes = [list(part.shape[1:]) for part in made[self._split.features :]]
-        count = len(self._samples.source) * self._views
-        size = count * layout.stride
-        why = ""
-        try:
-            if self._shelf is not None and self._disk:
-                make_room(cache_folder(), self._disk, size)
-                self._store = self._shelf.made(layout, self._shapes)
-                return True
-        except StoreError as error:
-            why = f"{error}; "
-        if size > self._memory:
-            self._end(f"{why}{size / 1e9:.3g} GB are more than may be kept in memory")
-            return False
-        self._store = FeatureStore(count, layout)
-        return True
-
-    def _decide(self) -> None:
-        """Taking against computing, of the very batches that were just computed."""
-        assert self._store is not None
-        assert self._trial is not None
-        began = time.perf_counter()
-        for numbers, _ in self._trial:
-            for part in self._store.take(numbers):
-                part.to(self._device)
-        taking = time.perf_counter() - began
-        computing = sum(seconds for _, seconds in self._trial)
-        count = sum(len(numbers) for numbers, _ in self._trial)
-        self._trial = None
-        told = (
-            f"{1000 * computing / count:.3g} ms a sample to compute, "
-            f"{1000 * taking / count:.3g} ms to take"
-        )
-        if taking > PAYS * computing:
-            self._end(f"it would not pay: {told}")
-        else:
-            self.said = f"{self._once()} ({told})"
-
-    def _once(self) -> str:
-        assert self._store is not None
-        return f"{self._where()}: computed once, {self._store.bytes / 1e6:.3g} MB"
-
-    def _where(self) -> str:
-        return f"frozen up to {few(list(self._split.last), 3)}"
-
-    def _end(self, why: str, *, drop: bool = True) -> None:
-        self._over, self._trial = True, None  # nothing is kept any more
-        self._prefix = self._forward(self._split.prefix)
-        self.said = f"{self._where()}, not kept: {why}"
-        if drop and self._store is not None:
-            self._store.close()
-            self._store = None
-
-    def close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-        if self._shelf is not None:
-            self._shelf.close()
-
-
-def _of_one(whole: Tensor, alone: Tensor) -> bool:
-    """Whether a sample's values are in the first dimension, and don't depend on the others."""
-    if alone.ndim == 0 or len(alone) != 1 or whole.shape[1:] != alone.shape[1:]:
-        return False
-    if len(whole) == 0 or not alone.is_floating_point():
-        return len(whole) > 0
-    difference = (whole[:1].float() - alone.float()).norm()
-    exact = alone.dtype == torch.float32 and alone.device.type == "cpu"
-    tolerance = SAME if exact else SAME_IN_10_BITS
-    return bool(difference <= tolerance * alone.float().norm() + 1e-12) or not bool(
-        alone.isfinite().all()
-    )
 
 
 class FrozenPrefix:
@@ -258,6 +45,7 @@ class FrozenPrefix:
 
     def __init__(self, train: Side | None, val: Side | None, why: dict[str, str]) -> None:
         self.train, self.val, self.why = train, val, why
+        self.images: dict[str, str] = {}  # the same of images where no layer's output is kept
         self._told: tuple[str, str] | None = None
 
     def news(self) -> tuple[str, str] | None:
@@ -269,7 +57,9 @@ class FrozenPrefix:
         return said
 
     def _said(self, name: str, side: Side | None) -> str:
-        return side.said if side is not None else self.why.get(name, "")
+        if side is not None:
+            return side.said
+        return "; ".join(filter(None, [self.why.get(name, ""), self.images.get(name, "")]))
 
     def train_batches(self, data: Data, epoch: int, start: int) -> Iterator[Batch]:
         if self.train is None:
@@ -349,6 +139,7 @@ def build_prefix(
         disk = int(section.cache_disk)
         return Side(
             split,
+            data,
             samples,
             device,
             autocast,

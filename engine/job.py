@@ -24,6 +24,7 @@ from engine.contract.events import (
 from engine.contract.samples import ClassLoss, EpochSamples, HardSample, append_samples
 from engine.control import Control
 from engine.frozen_prefix import build_prefix
+from engine.image_cache import ImageCache
 from engine.parts.compiling import Forward, compiled, forget_compiled
 from engine.recorder import Recorder
 
@@ -117,6 +118,8 @@ def enter_prefix(job: Job) -> None:
         parts.channels_last,
         forward,
     )
+    parts.images = parts.images or ImageCache(parts.experiment, parts.data)
+    parts.images.enter(parts.prefix)
     parts.forwards = {split: forward(parts.model, split) for split in ("train", "val")}
 
 

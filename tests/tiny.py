@@ -20,7 +20,7 @@ from engine.control import Control
 from engine.job import Job
 from engine.parts.backbones import Built
 from engine.parts.batches import Batch, Data
-from engine.parts.device import build_device
+from engine.parts.device import build_device, placed
 from engine.recorder import Recorder
 
 FEATURES, CLASSES = 6, 4
@@ -48,6 +48,11 @@ class GivenBatches:
 
     def val_batches(self) -> Iterator[Batch]:
         return iter(self.val)
+
+    def inputs(
+        self, batch: Batch, device: torch.device | None = None, *, channels_last: bool = False
+    ) -> Tensor:
+        return placed(batch.inputs, device or batch.inputs.device, channels_last)
 
     def side(self, split: str) -> None:
         """Nothing that could be kept."""

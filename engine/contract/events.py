@@ -115,8 +115,8 @@ class Unfrozen(Event, frozen=True, kw_only=True, tag="unfrozen"):
 
 
 class PrefixKept(Event, frozen=True, kw_only=True, tag="prefix_kept"):
-    """What frozen layers give is computed once, or not, and why, in words; "" where there is no
-    such side. `step`: how many steps there were then."""
+    """What frozen layers give is computed once, or images are prepared once, or not, and why, in
+    words; "" where there is no such side. `step`: how many steps there were then."""
 
     step: int
     epoch: int

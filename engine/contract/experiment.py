@@ -135,6 +135,13 @@ def _implementations(experiment: Experiment) -> Iterator[Problem]:
             key="optimizer.fused",
             hint="take it out, or model.unfreeze",
         )
+    if section.name == "SGD" and fused and train.precision == "fp16":
+        yield Problem(
+            "torch's fused SGD takes whatever is in memory for its momentum where fp16 leaves the "
+            "first step out",
+            key="optimizer.fused",
+            hint='take it out, or write precision = "bf16"',
+        )
     if train.compile == "reduce-overhead" and (train.accumulate > 1 or section.name == "LBFGS"):
         yield Problem(
             "CUDA graphs write each batch's gradients into the same memory, and this step needs "

@@ -52,7 +52,8 @@ class Train(Section):
 
     cache: Literal["auto", "on", "off"] = "auto"
     """Whether what frozen layers make of each image is computed once and kept, where nothing about
-    it is random. "auto": where that pays; "on": always, and a problem where it can't be exact."""
+    it is random; else the image itself, as it is before what is random: read, resized, cropped.
+    "auto": where that pays; "on": always, and a problem where it can't be exact."""
     cache_memory: ByteSize | None = None
     """What may be kept in memory where the disk has no room for it, such as "4GB". Default: a
     quarter of what is free."""

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,7 +22,10 @@ from engine.contract.data import Data as DataSection
 from engine.contract.problems import InputError
 from engine.contract.tasks import Task
 from engine.parts.datasets import build_sources
-from engine.parts.joint_transforms import build_joint_transforms
+from engine.parts.device import placed
+from engine.parts.joint_transforms import JointPipeline, build_joint_transforms
+from engine.parts.kept_images import KeptImages
+from engine.parts.pipeline import Pipeline
 from engine.parts.randomness import generator
 from engine.parts.reading import Batch, Samples, Unreadable
 from engine.parts.sources import Source
@@ -132,6 +135,16 @@ class Data:
             return None
         return self._val.few(VALIDATION, list(range(min(count, self.val_samples))))
 
+    def inputs(
+        self, batch: Batch, device: torch.device | None = None, *, channels_last: bool = False
+    ) -> Tensor:
+        """What the model takes of a batch: (batch, 3, height, width) float32, on that device, by
+        default where it is. Turned around while it is bytes still."""
+        inputs = placed(batch.inputs, device or batch.inputs.device, channels_last)
+        if batch.finished or not batch.indices:
+            return inputs
+        return self._train.samples.pipeline.finish(inputs)
+
     @property
     def val_targets(self) -> Tensor | None:
         """As `train_targets`, of the validation samples; None without validation too."""
@@ -149,6 +162,25 @@ class Data:
         """What is read of "train" or "val", and how."""
         chosen = self._train if split == "train" else self._val
         return None if chosen is None else chosen.samples
+
+    def keep_images(self, split: str, images: KeptImages | None) -> None:
+        """Of "train" or "val": what is read and filled from the next batch on. What was looked at
+        before training is not read again."""
+        chosen = self._train if split == "train" else self._val
+        if chosen is None or chosen.samples.kept is images:
+            return
+        chosen.keep(images)
+        if chosen is self._train and (ahead := self._ahead) is not None:
+            self._ahead = None
+            rest = self.train_batches(0, start=len(ahead.seen))
+            self._ahead = Ahead(rest, ahead.seen)
+
+    def can_keep_images(self, split: str) -> bool:
+        """Whether all processes that read can share them, and reading is what takes the time."""
+        chosen = self._train if split == "train" else self._val
+        if chosen is None or chosen.samples.source.in_memory or chosen.samples.source.draws:
+            return False
+        return chosen.worker_count == 0 or sys.platform == "linux"  # where workers are forked
 
     def sample_name(self, index: int, split: str = "train") -> str:
         """For messages: the file of the sample, `split` being "train" or "val"."""
@@ -194,14 +226,14 @@ def build_data(
     free = PREPARED_BYTES
 
     def split(
-        source: Source, transform: Callable[..., Any], random: bool, shape: torch.Size
+        source: Source, pipeline: Pipeline | JointPipeline, random: bool, shape: torch.Size
     ) -> Split:
         nonlocal free
         size = len(source) * (4 * shape.numel() + (8 * shape[1:].numel() if masks else 0))
         prepared = source.in_memory and not random and size <= free
         free -= size if prepared else 0
         views = section.views if random else None
-        samples = Samples(source, transform, seed, draws=random or source.draws, views=views)
+        samples = Samples(source, pipeline, seed, draws=random or source.draws, views=views)
         workers = _worker_count(section.workers, source)
         return Split(samples, seed, prepared=prepared, workers=workers, pin_memory=pin_memory)
 

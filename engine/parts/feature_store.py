@@ -12,6 +12,7 @@ an error, and read by mapping it, so that its pages are the system's to drop.
 
 from __future__ import annotations
 
+import mmap
 import os
 import zlib
 from collections.abc import Sequence
@@ -86,7 +87,8 @@ class FeatureStore:
     """Records of `samples` samples, in memory, or in the folder `path`.
 
     `stamps`: (samples,) uint32, which changes with a sample's files; without a `path` not used.
-    Raises StoreError where there is no room.
+    Processes that are forked later share what is kept, in memory too. Raises StoreError where there
+    is no room.
     """
 
     def __init__(
@@ -100,9 +102,10 @@ class FeatureStore:
         self.bytes = samples * layout.stride
         self.told: str | None = None  # why writing has ended, if it has
         self._file = -1
-        self._seen = np.zeros(samples, dtype=bool)  # written or checked by this run
+        self._seen = np.zeros(samples, dtype=bool)  # written or checked by this process
         if path is None:
-            self._rows = torch.empty(samples, layout.stride, dtype=torch.uint8)
+            self._rows = _shared(self.bytes).view(samples, layout.stride)
+            self._seen = _shared(samples).numpy().view(bool)
             return
         assert stamps is not None
         self._stamps = stamps
@@ -162,6 +165,15 @@ class FeatureStore:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def _shared(size: int) -> Tensor:
+    """Zeros, in a mapping that a fork shares. It has no name in /dev/shm, which is small in
+    containers."""
+    try:
+        return torch.frombuffer(mmap.mmap(-1, max(1, size)), dtype=torch.uint8)[:size]
+    except OSError as error:
+        raise StoreError(f"{size / 1e9:.3g} GB of memory: {error.strerror}") from error
 
 
 def _room(path: Path, size: int) -> int:

@@ -12,11 +12,11 @@ from torch import Tensor
 from engine.contract.data import Data
 from engine.contract.problems import InputError, Problem, first
 from engine.contract.tasks import Task
+from engine.parts.images import AnyImage
 from engine.parts.mask_folders import Pairs, mask_folders
 from engine.parts.masks import MaskCodes, MaskError, check_size
 from engine.parts.sources import Target, load_image, name_at
 from engine.parts.target_counts import TargetCounts, count_mask, scan, total
-from engine.parts.transforms import AnyImage
 
 _NAMES = "classes = [...] under [data], the names of all of them"
 
@@ -41,8 +41,8 @@ class ImageMasks:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def read(self, index: int) -> tuple[AnyImage, Target]:
-        image = load_image(self.name(index))
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, Target]:
+        image = load_image(self.name(index), tensor=tensor)
         with self._named(index):
             mask = self._mask(index)
             check_size(image, mask)

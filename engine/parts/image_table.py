@@ -11,10 +11,10 @@ from torch import Tensor
 from engine.contract.data import NO_VALIDATION, VAL_NAMES, Data
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
+from engine.parts.images import AnyImage
 from engine.parts.sources import Target, load_image, name_at, names_array
 from engine.parts.table_file import Table, read_table
 from engine.parts.table_targets import class_targets, label_targets, number_targets
-from engine.parts.transforms import AnyImage
 
 ENDING = ".csv"
 _TOLD = 3  # images that are named, of all that are not there
@@ -36,9 +36,9 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self._names)
 
-    def read(self, index: int) -> tuple[AnyImage, Target]:
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, Target]:
         target = self.targets[index]
-        image = load_image(self.name(index))
+        image = load_image(self.name(index), tensor=tensor)
         return image, int(target) if self.task == "classification" else target
 
     def name(self, index: int) -> str:

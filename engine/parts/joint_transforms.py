@@ -1,7 +1,7 @@
 """An image and its mask → the model's input and the target of a segmentation.
 
-    image, mask ─▶ resize both ─▶ tensors ─▶ augment both ─▶ image: float, normalize    training
-    image, mask ─▶ resize both ─▶ tensors ────────────────▶ image: float, normalize    validation
+    image, mask ─▶ resize both ─▶ tensors ─▶ augment both ─▶ batch ─▶ images: float, normalize
+    image, mask ─▶ resize both ─▶ tensors ────────────────▶ batch ─▶ images: float, normalize
 
 Both go through the same geometry, with the same random numbers: what moves the image moves the
 mask. A mask takes the nearest neighbour, so that no class is made up between two others; where a
@@ -20,40 +20,53 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms import functional as F
 
 from engine.contract.data import Data
+from engine.parts.finish import Finish, finish_steps, of_batches
+from engine.parts.images import AnyImage, as_rgb, as_tensor
+from engine.parts.pipeline import TO_TENSOR, in_two, through
 from engine.parts.transform_names import Step, is_random
 from engine.parts.transforms import (
-    AnyImage,
     Preset,
-    as_rgb,
-    as_tensor,
     before_floats,
-    finish_steps,
     probe,
     steps_of,
-    through,
     training_geometry,
 )
 
 Pair = tuple[Any, tv_tensors.Mask]  # the image, and the mask (1, H, W) int32
 
 
+class JointPipeline:
+    """As `Pipeline`; the target is a mask (H, W), int32 and at the end int64."""
+
+    def __init__(self, steps: list[Step], finish: Finish) -> None:
+        self.fixed, self.drawn = in_two(steps)
+        self.finish = finish
+        self.takes_tensors = steps[0].name == TO_TENSOR
+
+    def begin(self, image: AnyImage, mask: Any) -> tuple[Tensor, Tensor]:
+        return _plain(through(self.fixed, _pair(as_rgb(image), mask)))
+
+    def rest(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        image, mask = _plain(through(self.drawn, _pair(tv_tensors.Image(image), mask)))
+        return image, mask.long()
+
+    def __call__(self, image: AnyImage, mask: Tensor) -> tuple[Tensor, Tensor]:
+        pixels, mask = self.rest(*self.begin(image, mask))
+        return self.finish(pixels), mask
+
+
 class JointTransforms:
-    """The two pipelines, from an image and its mask to a float tensor (3, H, W) and int64 (H, W).
+    """The two pipelines, for an image and its mask. The attributes are those of `Transforms`."""
 
-    The attributes are those of `Transforms`; `train` and `eval` raise RunError as theirs do.
-    """
-
-    def __init__(self, train: list[Step], eval: list[Step]) -> None:
-        self._train, self._eval = train, eval
+    def __init__(self, train: list[Step], eval: list[Step], finish: list[Step]) -> None:
+        alone, of_batch = of_batches(finish)
+        ends, tried = [[_with_mask(step) for step in steps] for steps in (alone, finish)]
+        self.finish = Finish(of_batch)
+        self.train = JointPipeline([*train, *ends], self.finish)
+        self.eval = JointPipeline([*eval, *ends], self.finish)
         self.random = any(is_random(step.transform) for step in train)
-        self.train_shape = probe(train, _empty_mask)
-        self.eval_shape = probe(eval, _empty_mask)
-
-    def train(self, image: AnyImage, mask: Tensor) -> tuple[Tensor, Tensor]:
-        return _plain(through(self._train, _pair(image, mask)))
-
-    def eval(self, image: AnyImage, mask: Tensor) -> tuple[Tensor, Tensor]:
-        return _plain(through(self._eval, _pair(image, mask)))
+        self.train_shape = probe([*train, *tried], _empty_mask)
+        self.eval_shape = probe([*eval, *tried], _empty_mask)
 
 
 def build_joint_transforms(data: Data, preset: Preset, ignore_index: int) -> JointTransforms:
@@ -61,19 +74,16 @@ def build_joint_transforms(data: Data, preset: Preset, ignore_index: int) -> Joi
     every problem of `data.augment` and `data.preprocess`."""
     image_size = data.image_size or preset.image_size
     augment, own = steps_of(data, image_size, mask_fill=ignore_index)
-    tensor = Step("", "to a tensor", _as_tensors)
+    tensor = Step("", TO_TENSOR, _as_tensors)
     if data.preprocess is None:
         resize = _ResizeBoth(image_size, InterpolationMode(preset.interpolation), preset.antialias)
-        geometry = [Step("data.image_size", "Resize", resize)]
+        geometry, floats = [Step("data.image_size", "Resize", resize)], list[Step]()
         training = training_geometry(geometry, {step.name for step in augment})
-        finish = finish_steps([], preset)
     else:
         geometry, floats = before_floats(own)
-        training, finish = geometry, finish_steps(floats, preset)
-    ends = [
-        step if isinstance(step.transform, v2.Transform) else _on_image(step) for step in finish
-    ]
-    return JointTransforms([*training, tensor, *augment, *ends], [*geometry, tensor, *ends])
+        training = geometry
+    finish = finish_steps(floats, preset.mean, preset.std)
+    return JointTransforms([*training, tensor, *augment], [*geometry, tensor], finish)
 
 
 class _ResizeBoth:
@@ -95,7 +105,10 @@ class _OnImage:
         return self.transform(pair[0]), pair[1]
 
 
-def _on_image(step: Step) -> Step:
+def _with_mask(step: Step) -> Step:
+    """torchvision's own take the pair."""
+    if isinstance(step.transform, v2.Transform):
+        return step
     return Step(step.key, step.name, _OnImage(step.transform))
 
 
@@ -104,7 +117,7 @@ def _as_tensors(pair: Pair) -> Pair:
 
 
 def _pair(image: AnyImage, mask: Tensor) -> Pair:
-    return as_rgb(image), tv_tensors.Mask(mask.unsqueeze(0))
+    return image, tv_tensors.Mask(mask.unsqueeze(0))
 
 
 def _empty_mask(image: Image.Image) -> Pair:
@@ -112,4 +125,4 @@ def _empty_mask(image: Image.Image) -> Pair:
 
 
 def _plain(pair: Pair) -> tuple[Tensor, Tensor]:
-    return pair[0].as_subclass(Tensor), pair[1].as_subclass(Tensor).squeeze(0).long()
+    return pair[0].as_subclass(Tensor), pair[1].as_subclass(Tensor).squeeze(0)

@@ -15,11 +15,11 @@ from engine.contract.problems import InputError, Problem
 from engine.contract.tasks import Task
 from engine.parts.custom import described
 from engine.parts.image_masks import classes_of
+from engine.parts.images import AnyImage, as_rgb
 from engine.parts.map_targets import WANTED, known_targets, shown, target_of, task_hint
 from engine.parts.masks import MaskCodes, MaskError, check_size
 from engine.parts.sources import Target
 from engine.parts.target_counts import count_mask, scan, total
-from engine.parts.transforms import AnyImage, as_rgb
 
 
 class MapStyle:
@@ -60,7 +60,7 @@ class MapStyle:
     def __len__(self) -> int:
         return self._length
 
-    def read(self, index: int) -> tuple[AnyImage, Target]:
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, Target]:
         image, target = self._dataset[index]
         if isinstance(image, np.ndarray):
             image = Image.fromarray(image)

@@ -23,10 +23,11 @@ IMPLEMENTATION = ("fused", "foreach")  # keys that change the speed, and the las
 
 
 def build_optimizer(
-    section: Optimizer, model: nn.Module, *, later: bool = False
+    section: Optimizer, model: nn.Module, *, uneven: bool = False
 ) -> torch.optim.Optimizer:
-    """The optimizer over the parameters that are trained; frozen ones are in no group. `later`:
-    some of them begin to train in a later epoch.
+    """The optimizer over the parameters that are trained; frozen ones are in no group. `uneven`:
+    the first step may not be everyone's: some begin to train in a later epoch, or fp16 leaves it
+    out.
 
     Raises InputError for a pattern that matches nothing and for what torch itself refuses.
     """
@@ -38,7 +39,7 @@ def build_optimizer(
         message = f"torch {torch.__version__} has no {section.name}"
         raise InputError(Problem(message, "optimizer.name", "update torch, or choose another"))
     device = groups[0]["params"][0].device
-    keywords = _torch_keywords(section) | chosen_implementation(section, device, later=later)
+    keywords = _torch_keywords(section) | chosen_implementation(section, device, uneven=uneven)
     try:
         optimizer: torch.optim.Optimizer = optimizer_class(groups, **keywords)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -48,15 +49,15 @@ def build_optimizer(
 
 
 def chosen_implementation(
-    section: Optimizer, device: torch.device, *, later: bool
+    section: Optimizer, device: torch.device, *, uneven: bool
 ) -> dict[str, bool]:
     """`fused` where nobody said otherwise: torch's own default on CUDA is `foreach`, a kernel for
     each operation and some tensors, where the fused one is a kernel a step; and with a gradient
     scaler it leaves out a step without telling the CPU, which need not wait. On the CPU nothing is
     chosen, so that numbers are torch's.
 
-    torch's fused SGD begins the momentum of all parameters at once, and fails on one that joins
-    `later`.
+    torch's fused SGD begins the momentum of all parameters with the first step. It fails on one
+    that joins later; and where that step is left out, the momentum is whatever was in that memory.
     """
     settings = [options for _, options in _settings(section)]
     said = {key for options in settings for key in options}
@@ -64,7 +65,7 @@ def chosen_implementation(
         return {}
     if said & {"fused", "foreach", "differentiable"}:
         return {}
-    if later and section.name == "SGD" and any(options.get("momentum") for options in settings):
+    if uneven and section.name == "SGD" and any(options.get("momentum") for options in settings):
         return {}
     return {"fused": True}
 

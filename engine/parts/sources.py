@@ -16,7 +16,8 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from engine.contract.problems import InputError, Problem, did_you_mean
 from engine.contract.tasks import Task
-from engine.parts.transforms import AnyImage
+from engine.parts import jpeg
+from engine.parts.images import AnyImage
 
 Target = int | Tensor  # a class; (labels,) or (numbers,) float32; a mask (H, W) int32
 
@@ -39,8 +40,9 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read(self, index: int) -> tuple[AnyImage, Target]:
-        """The image and its target. Raises whatever the file or the data set raises."""
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, Target]:
+        """The image and its target. `tensor`: the image is wanted as one, and may be, where that is
+        decoded sooner. Raises whatever the file or the data set raises."""
         ...
 
     def name(self, index: int) -> str:
@@ -72,7 +74,7 @@ class Digits:
     def __len__(self) -> int:
         return len(self.images)
 
-    def read(self, index: int) -> tuple[AnyImage, int]:
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, int]:
         return self.images[index], int(self.targets[index])
 
     def name(self, index: int) -> str:
@@ -129,8 +131,8 @@ class Folder:
     def __len__(self) -> int:
         return len(self._names)
 
-    def read(self, index: int) -> tuple[AnyImage, int]:
-        return load_image(self.name(index)), int(self.targets[index])
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, int]:
+        return load_image(self.name(index), tensor=tensor), int(self.targets[index])
 
     def name(self, index: int) -> str:
         return str(self.folder / self.relative_name(index))
@@ -152,9 +154,13 @@ def name_at(names: Any, index: int) -> str:
     return Path(os.fsdecode(names[index].item())).as_posix()
 
 
-def load_image(path: str | Path) -> Image.Image:
-    """Decoded. Through a file object: Pillow keeps a path's file open where decoding fails."""
+def load_image(path: str | Path, *, tensor: bool = False) -> AnyImage:
+    """Decoded; with `tensor` as a tensor where that is sooner. Through a file object: Pillow keeps
+    a path's file open where decoding fails."""
     with Path(path).open("rb") as file:
+        if tensor and (pixels := jpeg.decoded(file)) is not None:
+            return pixels
+        file.seek(0)
         image = Image.open(file)
         image.load()
     return image
@@ -197,8 +203,8 @@ class Subset:
         """The source that this is a part of, and which part."""
         return self._source, self._indices.tolist()
 
-    def read(self, index: int) -> tuple[AnyImage, Target]:
-        return self._source.read(int(self._indices[index]))
+    def read(self, index: int, *, tensor: bool = False) -> tuple[AnyImage, Target]:
+        return self._source.read(int(self._indices[index]), tensor=tensor)
 
     def name(self, index: int) -> str:
         return self._source.name(int(self._indices[index]))

@@ -1,7 +1,7 @@
 """[data] and what the backbone's weights expect → how an image becomes the model's input.
 
-    image ─▶ RGB ─▶ resize, crop ─▶ uint8 tensor ─▶ augment ─▶ float, normalize     training
-    image ─▶ RGB ─▶ resize, crop ─▶ uint8 tensor ────────────▶ float, normalize     validation
+    image ─▶ RGB ─▶ resize, crop ─▶ uint8 ─▶ augment ─▶ batch ─▶ float, normalize    training
+    image ─▶ RGB ─▶ resize, crop ─▶ uint8 ────────────▶ batch ─▶ float, normalize    validation
 
 The geometry runs on the Pillow image where there is one, with the functions that torchvision's own
 weights use, so that validation gives bit for bit what `weights.transforms()` gives. Augmentation
@@ -15,23 +15,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
 from engine.contract.data import Data
-from engine.contract.problems import InputError, Problem, RunError
+from engine.contract.problems import InputError, Problem
+from engine.parts.finish import TO_FLOAT, Finish, finish_steps, of_batches
+from engine.parts.images import AnyImage, as_tensor
+from engine.parts.pipeline import TO_TENSOR, Pipeline, height_width
 from engine.parts.randomness import generators_kept, seed_generators
 from engine.parts.transform_names import Step, is_random, read_steps
 
 RESIZERS = {"Resize", "RandomResizedCrop", "RandomResize", "RandomShortestSize", "ScaleJitter"}
 CROPPERS = {"CenterCrop", "RandomCrop"}
-TO_FLOAT = {"ToDtype", "ConvertImageDtype", "Normalize"}
-
-AnyImage = Image.Image | Tensor  # a Pillow image, or uint8 (1 or 3, H, W)
 
 
 @dataclass(frozen=True)
@@ -48,39 +46,35 @@ class Preset:
 
 
 class Transforms:
-    """The two pipelines, from an image to a float tensor (3, H, W).
+    """The two pipelines, from an image to a float tensor (3, H, W), and their common end.
 
     `random`: whether the training pipeline draws random numbers. `train_shape` and `eval_shape`:
-    what comes out of each. `train` and `eval` raise RunError for an image that a transform of the
-    experiment can't take.
+    what comes out of each.
     """
 
-    def __init__(self, train: list[Step], eval: list[Step]) -> None:
-        self._train, self._eval = train, eval
+    def __init__(self, train: list[Step], eval: list[Step], finish: list[Step]) -> None:
+        alone, of_batch = of_batches(finish)
+        self.finish = Finish(of_batch)
+        self.train = Pipeline([*train, *alone], self.finish)
+        self.eval = Pipeline([*eval, *alone], self.finish)
         self.random = any(is_random(step.transform) for step in train)
-        self.train_shape = probe(train)
-        self.eval_shape = probe(eval)
-
-    def train(self, image: AnyImage) -> Tensor:
-        return through(self._train, as_rgb(image))  # type: ignore[no-any-return]
-
-    def eval(self, image: AnyImage) -> Tensor:
-        return through(self._eval, as_rgb(image))  # type: ignore[no-any-return]
+        self.train_shape = probe([*train, *finish])
+        self.eval_shape = probe([*eval, *finish])
 
 
 def build_transforms(data: Data, preset: Preset) -> Transforms:
     """Raises InputError, with every problem of `data.augment` and `data.preprocess`."""
     image_size = data.image_size or preset.image_size
     augment, own = steps_of(data, image_size)
-    tensor = Step("", "to a tensor", as_tensor)
+    tensor = Step("", TO_TENSOR, as_tensor)
     if data.preprocess is None:
-        geometry = _preset_geometry(preset, image_size)
+        geometry, floats = _preset_geometry(preset, image_size), list[Step]()
         training = training_geometry(geometry, {step.name for step in augment})
-        finish = finish_steps([], preset)
     else:
         geometry, floats = before_floats(own)
-        training, finish = geometry, finish_steps(floats, preset)
-    return Transforms([*training, tensor, *augment, *finish], [*geometry, tensor, *finish])
+        training = geometry
+    finish = finish_steps(floats, preset.mean, preset.std)
+    return Transforms([*training, tensor, *augment], [*geometry, tensor], finish)
 
 
 def steps_of(
@@ -127,37 +121,6 @@ def training_geometry(geometry: list[Step], augment: set[str]) -> list[Step]:
     return geometry[:1] if augment & CROPPERS else geometry
 
 
-def finish_steps(own: list[Step], preset: Preset) -> list[Step]:
-    """To float and normalized: as `data.preprocess` ends, else as the weights expect."""
-    to_float = Step("", "to float", _to_float)
-    if not own:
-        return [Step("", "Normalize", _Normalize(preset.mean, preset.std))]
-    return [*own, to_float] if own[0].name != "Normalize" else [to_float, *own]
-
-
-def as_rgb(image: AnyImage) -> AnyImage:
-    """Three channels of 8 bits; grey becomes three equal channels.
-
-    A 16-bit grey image keeps its upper 8 bits: Pillow's own conversion would clip it to white.
-    Raises whatever Pillow raises for a file that it can't decode.
-    """
-    if isinstance(image, Tensor):
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] not in (1, 3):
-            given = f"{str(image.dtype).removeprefix('torch.')} {tuple(image.shape)}"
-            raise ValueError(f"a tensor should be uint8, (1 or 3, height, width), not {given}")
-        return image.repeat(3, 1, 1) if image.shape[0] == 1 else image
-    if image.mode == "RGB":
-        image.load()
-        return image
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("an image of floating-point numbers, which have no defined white")
-    elif "transparency" in image.info:
-        image = image.convert("RGBA")  # without this step Pillow warns for palettes
-    return image.convert("RGB")
-
-
 class _Resize:
     def __init__(self, size: int, mode: InterpolationMode, antialias: bool) -> None:
         self.size, self.mode, self.antialias = [size], mode, antialias
@@ -174,47 +137,6 @@ class _CenterCrop:
     def __call__(self, image: AnyImage) -> AnyImage:
         cropped: AnyImage = F.center_crop(image, self.size)
         return cropped
-
-
-class _Normalize:
-    """torchvision's convert_image_dtype and normalize, bit for bit, in half their time."""
-
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        self.mean = torch.tensor(mean).view(-1, 1, 1)
-        self.std = torch.tensor(std).view(-1, 1, 1)
-
-    def __call__(self, image: Tensor) -> Tensor:
-        return _to_float(image).sub(self.mean).div_(self.std)
-
-
-def as_tensor(image: AnyImage) -> Tensor:
-    return image if isinstance(image, Tensor) else F.pil_to_tensor(image)
-
-
-def _to_float(image: Tensor) -> Tensor:
-    # Not v2's ToDtype, which multiplies by 1/255: that differs in the last bit.
-    converted: Tensor = F.convert_image_dtype(image, torch.float32)
-    return converted
-
-
-def through(steps: list[Step], image: Any) -> Any:
-    """`image`: one, or a pair of an image and its mask. Raises RunError."""
-    for step in steps:
-        try:
-            image = step.transform(image)
-        except Exception as error:
-            size = "x".join(str(n) for n in _height_width(image))
-            raise RunError(
-                f"{step.name} ({step.key or 'data'}) fails on an image of {size} pixels: {error}",
-                f"change {step.key or 'data.preprocess'}, or resize before it",
-            ) from error
-    return image
-
-
-def _height_width(image: Any) -> tuple[int, ...]:
-    if isinstance(image, tuple):
-        return _height_width(image[0])
-    return tuple(image.shape[-2:]) if isinstance(image, Tensor) else (image.height, image.width)
 
 
 def probe(
@@ -268,7 +190,7 @@ def _try(step: Step, image: Any) -> Any:
         ) from error
     alone = out[0] if isinstance(out, tuple) and len(out) == 2 else out
     if isinstance(alone, Image.Image) or (isinstance(alone, Tensor) and alone.ndim == 3):
-        if alone is out or _height_width(alone) == _height_width(out[1]):
+        if alone is out or height_width(alone) == height_width(out[1]):
             return out
         message = f"{step.name} changes the size of the image, but not of its mask"
         raise InputError(Problem(message, key=step.key, hint="take it out"))

@@ -269,6 +269,8 @@ def test_depth_is_refused_and_not_run_into() -> None:
         ("[optimizer]\nfused = true\n[[optimizer.group]]\nmatch = ['fc']\nmomentum = 0.9\n"
          "[[model.unfreeze]]\nepoch = 1\nlayers = ['fc']",
          "optimizer.fused", "begin to train later"),
+        ("precision = 'fp16'\n[optimizer]\nfused = true\nmomentum = 0.9",
+         "optimizer.fused", "fp16 leaves the first step out"),
     ],
 )  # fmt: skip
 def test_rules_that_span_sections_are_told_at_the_key_to_change(

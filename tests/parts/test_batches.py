@@ -14,7 +14,7 @@ from engine.contract.data import Data
 from engine.contract.problems import InputError, RunError
 from engine.parts import named_datasets
 from engine.parts.batches import build_data
-from engine.parts.transforms import Preset
+from engine.parts.transforms import Preset, build_transforms
 
 PRESET = Preset(16, 18, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 AUGMENT = [
@@ -37,6 +37,18 @@ class Noise:
     def __getitem__(self, index):
         rgb = random.randrange(256), int(np.random.randint(256)), int(torch.randint(256, ()))
         return Image.new("RGB", (20, 20), rgb), index % 2
+"""
+
+THREADS = """
+import torch
+
+class Threads:
+    classes = ["a", "b"]
+    targets = [0, 1, 0, 1]
+    def __len__(self):
+        return 4
+    def __getitem__(self, index):
+        return torch.full((3, 16, 16), torch.get_num_threads(), dtype=torch.uint8), index % 2
 """
 
 
@@ -83,6 +95,10 @@ def same(first, second) -> bool:
         torch.equal(a.inputs, b.inputs) and torch.equal(a.targets, b.targets)
         for a, b in zip(first, second, strict=True)
     )
+
+
+def finished(data, batch):
+    return batch._replace(inputs=data.inputs(batch))
 
 
 def generators():
@@ -147,6 +163,51 @@ def test_augmentation_is_the_same_for_any_number_of_workers(images, build):
     assert same(loaded[0], loaded[1])
     assert same(loaded[0], loaded[2])
     assert not torch.equal(loaded[0][0].inputs, loaded[0][5].inputs)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_bytes_are_handed_over_and_finished_to_the_bits_of_each_image_by_itself(
+    images, build, workers
+):
+    keys = of_folder(images, workers=workers, augment=AUGMENT)
+    data = build(**keys)
+    transforms = build_transforms(Data.model_validate(keys), PRESET)
+    for batch in data.val_batches():
+        assert batch.inputs.dtype == torch.uint8
+        names = [data.sample_name(index, "val") for index in batch.indices]
+        expected = torch.stack([transforms.eval(Image.open(name)) for name in names])
+        inputs = data.inputs(batch)
+        assert torch.equal(inputs, expected)
+        assert inputs.stride() == expected.stride()  # kernels, and so bits, depend on it
+        assert data.inputs(batch).equal(inputs), "a batch can be asked for more than once"
+    assert all(batch.inputs.dtype == torch.uint8 for batch in data.train_batches(0))
+
+
+def test_floats_of_ones_own_augmentation_are_finished_too(images, build):
+    steps = [{"name": "ToDtype", "dtype": "float32", "scale": True}, {"name": "RandomErasing"}]
+    own = {"name": "Normalize", "mean": [0.5] * 3, "std": [0.2] * 3, "inplace": True}
+    keys = of_folder(images, augment=steps, batch_size=23)
+    for preprocess in (None, [{"name": "Resize", "size": [16, 16]}, own]):
+        data = build(**keys, preprocess=preprocess)
+        (batch,) = data.train_batches(0)
+        before = batch.inputs.clone()
+        first, second = data.inputs(batch), data.inputs(batch)
+        mean, std = (0.5, 0.25) if preprocess is None else (0.5, 0.2)
+        assert torch.equal(first, (before - mean) / torch.tensor(std))
+        assert torch.equal(first, second)
+        assert torch.equal(batch.inputs, before)
+
+
+def test_reading_uses_one_thread_and_leaves_the_number_as_it_was(tmp_path, build):
+    (tmp_path / "threads.py").write_text(THREADS)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        (batch,) = build(target="threads.py:Threads", folder=tmp_path, val="none").train_batches(0)
+        assert batch.inputs.unique().tolist() == [1]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_an_image_is_augmented_differently_in_each_epoch(images, build):
@@ -229,8 +290,8 @@ def test_the_digits_are_prepared_once_and_equal_to_those_read_one_by_one(build, 
     first, val = list(prepared.train_batches(1)), list(prepared.val_batches())
     monkeypatch.setattr("engine.parts.batches.PREPARED_BYTES", 0)
     each = build(batch_size=100)
-    assert same(first, list(each.train_batches(1)))
-    assert same(val, list(each.val_batches()))
+    assert same(first, [finished(each, batch) for batch in each.train_batches(1)])
+    assert same(val, [finished(each, batch) for batch in each.val_batches()])
     assert prepared.workers == 0
 
 
@@ -404,7 +465,8 @@ def test_masks_come_in_batches_beside_their_images(tmp_path, build, workers):
         assert batch.targets.dtype == torch.int64
         assert set(batch.targets.unique().tolist()) == {0, 1, 255}
         # PRESET's mean and std make white 2 and black -2: bright is where the square is.
-        bright, dark = batch.inputs[:, 0] > 1, batch.inputs[:, 0] < -1.8
+        inputs = data.inputs(batch)
+        bright, dark = inputs[:, 0] > 1, inputs[:, 0] < -1.8
         assert float((bright & (batch.targets == 0)).float().mean()) < 0.02
         assert float((dark & (batch.targets == 1)).float().mean()) < 0.02
     assert data.task == "segmentation"
@@ -470,7 +532,8 @@ def test_masks_in_memory_are_prepared_once_and_equal_to_those_read_one_by_one(bu
     prepared = build(**keys)
     first = list(prepared.train_batches(1))
     monkeypatch.setattr("engine.parts.batches.PREPARED_BYTES", 0)
-    assert same(first, list(build(**keys).train_batches(1)))
+    each = build(**keys)
+    assert same(first, [finished(each, batch) for batch in each.train_batches(1)])
     assert first[0].targets.shape == (5, 16, 16)
 
 
@@ -483,13 +546,12 @@ def test_a_wrong_mask_in_memory_is_told_and_moves_no_other(build, monkeypatch):
     monkeypatch.setitem(named_datasets.KNOWN, "Right", InMemory)
     monkeypatch.setitem(named_datasets.KNOWN, "Wrong", OneWrong)
     keys = {"task": "segmentation", "val": "none", "mask_values": [0, 1], "batch_size": 6}
-    (right,), (wrong,) = (
-        build(dataset=name, **keys).train_batches(0) for name in ("Right", "Wrong")
-    )
+    data = build(dataset="Wrong", **keys)
+    (right,), (wrong,) = build(dataset="Right", **keys).train_batches(0), data.train_batches(0)
     assert [entry.index for entry in wrong.unreadable] == [4]
     kept = [place for place, index in enumerate(right.indices) if index != 4]
     assert wrong.indices == [right.indices[place] for place in kept]
-    assert torch.equal(wrong.inputs, right.inputs[kept])
+    assert torch.equal(data.inputs(wrong), right.inputs[kept])
     assert torch.equal(wrong.targets, right.targets[kept])
 
 

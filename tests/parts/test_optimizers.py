@@ -242,8 +242,8 @@ def test_a_fused_kernel_is_chosen_on_cuda_where_torch_has_one_and_nowhere_else(n
     section = OPTIMIZERS[name]()
     takes = "fused" in inspect.signature(getattr(torch.optim, name).__init__).parameters
     expected = {"fused": True} if takes and name != "Adagrad" else {}  # its kernel is the CPU's
-    assert chosen_implementation(section, CUDA, later=False) == expected
-    assert chosen_implementation(section, CPU, later=False) == {}
+    assert chosen_implementation(section, CUDA, uneven=False) == expected
+    assert chosen_implementation(section, CPU, uneven=False) == {}
 
 
 @pytest.mark.parametrize(
@@ -258,16 +258,16 @@ def test_a_fused_kernel_is_chosen_on_cuda_where_torch_has_one_and_nowhere_else(n
     ids=str,
 )
 def test_nothing_is_chosen_where_a_person_has(section):
-    assert chosen_implementation(section, CUDA, later=False) == {}
+    assert chosen_implementation(section, CUDA, uneven=False) == {}
 
 
-def test_sgds_momentum_of_layers_that_begin_later_is_left_to_foreach():
+def test_sgds_momentum_is_left_to_foreach_where_the_first_step_is_not_everyones():
     """torch's fused SGD fails on them: if it no longer does, this choice has lost its reason."""
     groups = [Group(match=["fc"], momentum=0.9)]
     for section in (SGD(momentum=0.9), SGD(group=groups)):
-        assert chosen_implementation(section, CUDA, later=True) == {}
-    assert chosen_implementation(SGD(), CUDA, later=True) == {"fused": True}
-    assert chosen_implementation(Adam(), CUDA, later=True) == {"fused": True}
+        assert chosen_implementation(section, CUDA, uneven=True) == {}
+    assert chosen_implementation(SGD(), CUDA, uneven=True) == {"fused": True}
+    assert chosen_implementation(Adam(), CUDA, uneven=True) == {"fused": True}
     first, second = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
     optimizer = torch.optim.SGD([first, second], lr=0.1, momentum=0.9, fused=True)
     first.grad = torch.ones(2)

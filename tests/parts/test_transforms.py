@@ -9,7 +9,8 @@ from torchvision.transforms import v2
 
 from engine.contract.data import Data
 from engine.contract.problems import InputError, RunError
-from engine.parts.transforms import Preset, as_rgb, build_transforms
+from engine.parts.images import as_rgb
+from engine.parts.transforms import Preset, build_transforms
 
 PRESET = Preset(32, 40, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -155,6 +156,34 @@ def test_preprocess_ending_in_to_dtype_leaves_the_normalization_out():
     ]
     transforms = build_transforms(section(preprocess=steps), PRESET)
     assert transforms.eval(Image.new("RGB", (50, 50), (255,) * 3)).unique().tolist() == [1.0]
+
+
+def test_what_changes_each_pixel_by_itself_is_left_to_the_batch_and_the_rest_is_not():
+    to_float = {"name": "ToDtype", "dtype": "float32", "scale": True}
+    normalize = {"name": "Normalize", "mean": [0.4, 0.5, 0.6], "std": [0.1, 0.2, 0.3]}
+    resize = {"name": "Resize", "size": [20, 24]}
+    crop = {"name": "CenterCrop", "size": [10, 12]}
+    images = [photo(), photo(40, 40), photo(90, 20)]
+    for steps, dtype in (
+        ([resize, crop, to_float, normalize], torch.uint8),
+        ([resize, crop, normalize], torch.uint8),
+        ([resize, to_float, crop, normalize], torch.float32),
+    ):
+        transforms = build_transforms(section(preprocess=steps), PRESET)
+        each = torch.stack(
+            [transforms.eval.rest(*transforms.eval.begin(image, 0))[0] for image in images]
+        )
+        assert each.dtype == dtype
+        whole = torch.stack([transforms.eval(image) for image in images])
+        assert torch.equal(transforms.finish(each), whole)
+        own = [v2.Resize([20, 24]), v2.CenterCrop([10, 12]), v2.PILToTensor()]
+        scaled = v2.ToDtype(torch.float32, scale=True) if to_float in steps else v2.Lambda(by_255)
+        own = v2.Compose([*own, scaled, v2.Normalize([0.4, 0.5, 0.6], [0.1, 0.2, 0.3])])
+        assert torch.equal(whole, torch.stack([own(image) for image in images]))
+
+
+def by_255(image):
+    return image / 255
 
 
 def test_preprocess_must_be_the_same_each_time():
