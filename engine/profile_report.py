@@ -31,7 +31,7 @@ def print_profile(parts: Parts, measured: Measured) -> None:
     say(f"\nthe first epoch: {_counted(measured.training)}, after {WARM_UP} to warm up")
     _print_steps(measured.training)
     if measured.later is not None:
-        say(f"\nlater epochs, from what is kept of frozen layers: {_counted(measured.later)}")
+        say(f"\nlater epochs, from what the first one keeps: {_counted(measured.later)}")
         _print_steps(measured.later)
     say("")
     for line in _below(parts, measured):

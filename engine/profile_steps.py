@@ -25,7 +25,7 @@ from engine.contract.problems import RunError
 from engine.contract.run_directory import create
 from engine.control import Control
 from engine.evaluate import evaluate
-from engine.job import Job, enter_prefix
+from engine.job import Job
 from engine.loop import train
 from engine.parts.batches import Batch
 from engine.profile_layers import Found, Trace
@@ -56,8 +56,11 @@ class Timed(Parts):
 
     timeline: Timeline = field(kw_only=True)
     kept: list[bool] = field(default_factory=list, kw_only=True)
-    """Of each batch of the step, or of the validation: whether it came from where what frozen
-    layers gave is kept."""
+    """Of each batch of the step, or of the validation: whether it came from what is kept."""
+    seen: dict[str, set[int]] = field(
+        default_factory=lambda: {"train": set(), "val": set()}, kw_only=True
+    )
+    """Samples that have been read, and are kept where prepared images are."""
     validated: list[Marks] = field(default_factory=list, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -67,7 +70,7 @@ class Timed(Parts):
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         for batch in self.timeline.waits(super().train_batches(epoch, start)):
-            self.kept.append(batch.features is not None)
+            self.kept.append(self._is_kept("train", batch))
             yield batch
 
     def forward(self, batch: Batch) -> Any:
@@ -83,9 +86,28 @@ class Timed(Parts):
 
     def val_batches(self) -> Iterator[Batch]:
         for batch in self.timeline.waits(super().val_batches()):
-            self.kept.append(batch.features is not None)
+            self.kept.append(self._is_kept("val", batch))
             yield batch
             self.validated.append(self.timeline.end())
+
+    def keeps_images(self, split: str) -> bool:
+        samples = self.data.side(split)
+        return samples is not None and samples.kept is not None
+
+    def _is_kept(self, split: str, batch: Batch) -> bool:
+        seen = self.seen[split]
+        known = seen.issuperset(batch.indices)
+        seen.update(batch.indices)
+        return batch.features is not None or (known and self.keeps_images(split))
+
+    def forget(self) -> None:
+        """Of the training samples: they are to be read and computed as in the first epoch."""
+        samples = self.data.side("train")
+        if samples is not None and samples.kept is not None:
+            samples.kept.store.forget()
+        if self.prefix is not None and self.prefix.train is not None:
+            self.prefix.train.forget()
+        self.seen["train"].clear()
 
     def forward_val(self, batch: Batch) -> Any:
         self.timeline.enter(FORWARD)
@@ -130,8 +152,9 @@ class Steps:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found. `later`: steps that take what frozen layers gave from where it is kept; None
-    where none is. `said`: what was decided about that, of training and of validation."""
+    """What was found. `later`: steps that take from where it is kept what frozen layers gave, or
+    prepared images; None where none is. `said`: what was decided about that, of training and of
+    validation."""
 
     training: Steps
     later: Steps | None
@@ -164,10 +187,13 @@ def measure(
         later, keeps = None, rehearsal.keeps
         validation = rehearsal.validation()
         prefix = rehearsal.parts.prefix
-        said = (prefix.news() if prefix is not None else None) or ("", "")
+        said = prefix.said if prefix is not None else ("", "")
         if keeps:
             later = rehearsal.steps(steps, kept=True)
-        again = rehearsal.validation(kept=True) if prefix is not None and prefix.val else None
+        keeps = (prefix is not None and prefix.val is not None) or rehearsal.parts.keeps_images(
+            "val"
+        )
+        again = rehearsal.validation(kept=True) if keeps else None
         memory = rehearsal.memory
         found = rehearsal.trace.found(TRACED)
     if trace is not None:
@@ -271,8 +297,8 @@ class Rehearsal:
         self.job.recorder.close()
 
     def steps(self, count: int, *, kept: bool = False, traced: int = 0) -> Steps | None:
-        """That many, after a warm-up: with the frozen layers computed, as in the first epoch; or,
-        `kept`, with what they gave taken from where it is. Then those that are `traced`.
+        """That many, after a warm-up: with all read and computed, as in the first epoch; or,
+        `kept`, with what was kept of it taken from there. Then those that are `traced`.
 
         None where none is of that kind. Raises RunError as the loop does.
         """
@@ -305,10 +331,10 @@ class Rehearsal:
 
     @property
     def keeps(self) -> bool:
-        """Whether what frozen layers gave of the last step's samples is kept."""
+        """Whether what frozen layers gave of the last step's samples is kept, or their images."""
         side = self.parts.prefix.train if self.parts.prefix is not None else None
         if side is None or self._pass.last is None:
-            return False
+            return self.parts.keeps_images("train")
         return side.holds(self.job.progress.epoch, torch.tensor(self._pass.last.samples))
 
     def _begin_anew(self) -> None:
@@ -359,9 +385,8 @@ class Rehearsal:
 
     def _on_epoch(self) -> None:
         epoch = self.job.progress.epoch
-        prefix = self.parts.prefix
-        if not self._pass.kept and prefix is not None and prefix.train is not None:
-            enter_prefix(self.job)  # forgets what is kept, so that the next one computes it too
+        if not self._pass.kept:
+            self.parts.forget()
         if epoch >= self._planned or self.parts.stages.beginning(epoch) is not None:
             raise _AgainError
 

@@ -7,22 +7,27 @@ import os
 
 from engine.build import Parts
 from engine.contract.experiment import Experiment
-from engine.profile_steps import Measured
+from engine.profile_steps import Measured, Steps
 from engine.timeline import BACKWARD, DATA, FORWARD, LOSS, OPTIMIZER, OTHER
 
 WAITS = 0.2  # of a step: from there on the data is what limits
 TAKES = 0.3  # of a step: loss, optimizer, or what is between, where that is more than is usual
+FASTER = 1.1  # times: what is worth a word
 IDLE = 0.5  # of a step that a GPU computes: below it, the CPU doesn't launch fast enough
 VIEWS = "views = 4 under [data]: what frozen layers give is then computed once"
 
 
 def verdict(parts: Parts, measured: Measured) -> str:
     """One sentence, in which the advice stands last."""
-    steps = measured.training
+    steps, later = measured.training, measured.later
     if steps.share(DATA) >= WAITS:
-        return f"input-bound: {percent(steps.share(DATA))} of a step waits for data; " + _faster(
-            parts, steps.mean(DATA), steps.step
-        )
+        told = f"input-bound: {percent(steps.share(DATA))} of a step waits for data; "
+        if later is None:
+            return told + _faster(parts, steps)
+        if later.share(DATA) < WAITS:
+            return f"the first epoch is {told}{_later(steps, later)}"
+        told += f"in later epochs {percent(later.share(DATA))}; "
+        return told + _faster(parts, later)
     busy = None if measured.traced.busy is None else measured.traced.busy / 1000 / steps.step
     if busy is not None and busy < IDLE:
         told = f"the CPU is the limit: the GPU is busy for {percent(busy)} of a step only"
@@ -47,8 +52,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _faster(parts: Parts, wait: float, step: float) -> str:
+def _later(steps: Steps, later: Steps) -> str:
+    return f"later epochs are {steps.step / later.step:.3g} times as fast"
+
+
+def _faster(parts: Parts, steps: Steps) -> str:
     """How to get batches in time. A worker more is worth it where there is a core for it."""
+    wait, step = steps.mean(DATA), steps.step
     workers, cores = parts.data.workers, _cores()
     # Workers that are waited for never rest, so this is what it takes to load a batch.
     loading = wait if workers == 0 else workers * step
@@ -83,9 +93,9 @@ def _of_optimizer(parts: Parts, part: str) -> str:
 
 
 def _of_device(parts: Parts, measured: Measured) -> str:
-    if measured.later is not None:
-        faster = measured.training.step / measured.later.step
-        return f"; once frozen layers are computed, a step is {faster:.3g} times as fast"
+    steps, later = measured.training, measured.later
+    if later is not None and steps.step > FASTER * later.step:
+        return f"; {_later(steps, later)}"
     if _would_keep(parts):
         return f"; write {VIEWS}"
     return _of_precision(parts.experiment) if parts.device.type == "cuda" else ""

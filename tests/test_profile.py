@@ -233,7 +233,7 @@ def test_the_steps_are_those_of_a_run_of_images_with_workers_and_a_schedule(
     experiment: Path, undisturbed: RunDirectory, tmp_path: Path
 ) -> None:
     """Over both epochs of four steps that were planned; then the plan is begun anew."""
-    measure(build_located(read(experiment)), tmp_path, 1)
+    measure(build_located(read(experiment, ["train.cache=off"])), tmp_path, 1)
     run, profile = losses(undisturbed.path), losses(tmp_path)
     assert len(run) == 8
     assert profile[:8] == run
@@ -375,16 +375,29 @@ def test_the_first_epoch_is_told_as_it_computes_and_later_ones_from_what_is_kept
     assert any(name.startswith("layers.") for name in frozen)
 
 
-def test_where_each_epoch_has_other_images_there_are_no_later_epochs(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("workers", [0, 2])
+def test_prepared_images_are_read_in_the_first_epoch_and_taken_in_later_ones(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
 ) -> None:
+    """With random images and nothing frozen, over several epochs of three steps."""
+    monkeypatch.setattr("engine.image_cache.PAYS", float("inf"))  # whatever it measures
     augment = 'data.augment=[{name="RandomHorizontalFlip"}]'
-    freeze = ["--set", 'model.freeze=["*"]', "--set", "train.cache=on", "--set", augment]
-    with pytest.raises(AssertionError):
-        as_object(capsys, "--steps", "1", *freeze)
-    assert "data.augment makes other images" in capsys.readouterr().out
-    freeze[3] = "train.cache=auto"
-    told = as_object(capsys, "--steps", "1", *freeze)
+    given = ["--set", augment, "--set", "model.freeze=[]", "--set", f"data.workers={workers}"]
+    told = as_object(capsys, "--steps", "7", *given)
+    assert "images: prepared once" in told["kept"]["training"]
+    assert told["training"]["steps"] == told["later_epochs"]["steps"] == 7
+    assert not cache_folder().exists()
+
+
+def test_where_nothing_is_kept_there_are_no_later_epochs(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.image_cache.PAYS", 0.0)
+    augment = 'data.augment=[{name="RandomHorizontalFlip"}]'
+    told = as_object(capsys, "--steps", "1", "--set", augment, "--set", 'model.freeze=["*"]')
     assert told["later_epochs"] is None
     assert "other images" in told["kept"]["training"]
 
@@ -479,10 +492,12 @@ def _has_steps(folder: Path) -> bool:
 # The verdict
 
 
+_NAMES = {"data": DATA, "forward": FORWARD, "loss": LOSS, "optimizer": OPTIMIZER, "other": OTHER}
+
+
 def measured_of(parts: Parts, folder: Path, **seconds: float) -> Measured:
     """As if a step had taken that."""
-    names = {"data": DATA, "forward": FORWARD, "loss": LOSS, "optimizer": OPTIMIZER, "other": OTHER}
-    step = {names[name]: value for name, value in seconds.items()}
+    step = {_NAMES[name]: value for name, value in seconds.items()}
     return replace(measure(parts, folder, 1), training=Steps([step], 4))
 
 
@@ -502,6 +517,24 @@ def test_the_verdict_names_what_limits(
     monkeypatch.setattr("engine.profile_verdict._cores", lambda: 8)
     parts = parts_of(in_batches(*samples(40), *[4] * 10))
     assert verdict(parts, measured_of(parts, tmp_path, **seconds)).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        ({"forward": 1.0}, "the first epoch is input-bound: 70 % of a step waits for data; later"),
+        ({"data": 0.5, "forward": 0.5}, "input-bound: 70 % of a step waits for data; in later"),
+    ],
+)
+def test_of_an_input_bound_first_epoch_the_later_ones_are_told(
+    tmp_path: Path, later: dict[str, float], told: str
+) -> None:
+    parts = parts_of(in_batches(*samples(40), *[4] * 10))
+    measured = measured_of(parts, tmp_path, data=7.0, forward=3.0)
+    kept = Steps([{_NAMES[name]: value for name, value in later.items()}], 4)
+    told_of = verdict(parts, replace(measured, later=kept))
+    assert told_of.startswith(told)
+    assert told_of.endswith("10 times as fast") or "in later epochs 50 %; write" in told_of
 
 
 @pytest.mark.parametrize(
