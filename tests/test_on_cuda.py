@@ -356,7 +356,7 @@ def steps_without_waiting(job: Job) -> int:
 OPTIONS = [
     (),
     ("train.precision=bf16",),
-    ("train.precision=fp16",),
+    ("train.precision=fp16", "optimizer.momentum=0"),  # with a momentum it is not the fused one
     ("train.clip_norm=1.0", "train.accumulate=2"),
     ("train.precision=fp16", "train.clip_norm=1.0", 'optimizer={name="AdamW"}'),
     ('optimizer={name="AdamW"}', 'scheduler=[{name="OneCycleLR"}]'),

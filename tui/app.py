@@ -45,6 +45,7 @@ class Dashboard(App[None]):
     """
 
     TITLE = "ptrain"
+    CSS = "ScrollView, ScrollableContainer { scrollbar-size-vertical: 1; }"  # a column is a letter
     BINDINGS = [
         Binding("question_mark", "help", "Help", tooltip="The keys of where you are"),
         Binding("g,ctrl+g", "jump", "Jump", show=False, tooltip="Go to a part by its letter"),

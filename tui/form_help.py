@@ -11,11 +11,12 @@ from pydantic.fields import FieldInfo
 from engine.contract.positions import dotted
 from engine.contract.type_words import bounded, type_in_words
 from tui.form_model import Row, Table
+from tui.key_words import counted
 from tui.toml_edit import toml_value
 
 
 def title_of(row: Row | None, table: Table) -> str:
-    return dotted(row.path) if row is not None else table.title
+    return counted(dotted(row.path)) if row is not None else table.title
 
 
 def help_on(row: Row | None, table: Table) -> str:

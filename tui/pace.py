@@ -17,6 +17,7 @@ QUESTION = "\x1b[?2026$p"
 LOCAL, REMOTE = 0.1, 0.25  # seconds between two looks while something runs
 QUIET = 0.5  # while nothing does: a run that is started is seen soon enough
 LEAST = 0.02  # of that is left to the keys, however long a look takes
+FILES = 2.0  # between two looks at what can change without an event: a file, the disk
 LOST = 3.0  # seconds after which an answer is no longer waited for
 
 
@@ -53,6 +54,25 @@ class Pace:
     def answered(self) -> None:
         """The terminal has everything."""
         self._answers, self._asked = True, None
+
+
+class Rest:
+    """What can change without an event (the experiment's file, room on the disk, checkpoints that
+    are deleted) is looked at when there was an event, and now and then. `clock` is given by tests.
+    """
+
+    def __init__(self, seconds: float = FILES, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._known: object = None
+        self._until = float("-inf")
+
+    def over(self, known: object) -> bool:
+        """Whether to look: `known` is another than at the last look, or that is long ago."""
+        now = self._clock()
+        if known == self._known and now < self._until:
+            return False
+        self._known, self._until = known, now + self._seconds
+        return True
 
 
 def over_ssh() -> bool:

@@ -8,12 +8,12 @@ from itertools import pairwise
 from engine.contract.events import CheckpointSaved, LastWord, RunFailed
 from engine.contract.run_state import RunState
 from tui.run_list import WatchedRun
+from tui.series import LEAP
 
 # A sign beside the word: not every terminal has colours, nor every person all of them.
 SIGNS = {"running": "●", "finished": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
 UNREAD = "…"
 BAR = 10  # cells
-LEAP = 86400.0  # seconds: no step takes a day
 
 
 def sign(watched: WatchedRun) -> str:

@@ -1,9 +1,11 @@
-"""Our two themes, and the charts' colours on a light ground."""
+"""Our two themes, and a chart's row in the light one."""
 
 from __future__ import annotations
 
 from rich.text import Span, Text
 from textual.theme import BUILTIN_THEMES, Theme
+
+from tui.grounds import ON_LIGHT
 
 DARK = Theme(
     name="dark",
@@ -18,6 +20,7 @@ DARK = Theme(
     surface="#1a1a1a",
     panel="#2a2d30",
     dark=True,
+    variables={"scrollbar-background": "#1a1a1a"},  # else black, darker than all around it
 )
 LIGHT = Theme(
     name="light",
@@ -34,19 +37,6 @@ LIGHT = Theme(
     dark=False,
 )
 THEMES = (DARK, LIGHT)  # `T` goes from one to the other
-
-# Okabe and Ito's colours (tui.picture) are for a dark ground: on white the first three are too
-# pale. Here each has the hue of the one that it stands for, and 3:1 at least against LIGHT.
-ON_LIGHT = {
-    "#56b4e9": "#0072b2",
-    "#e69f00": "#a86f00",
-    "#cc79a7": "#b0457f",
-    "#009e73": "#00805d",
-    "#d55e00": "#c04a00",
-    "#0072b2": "#2b2f6b",
-    "#3d6c85": "#8fb6cc",
-    "#808080": "#6b6b6b",
-}
 
 
 def names() -> list[str]:

@@ -3,7 +3,21 @@
 from engine.contract.optimizer import OPTIMIZERS
 from engine.contract.scheduler import SCHEDULERS
 
-FULL = """\
+CHAIN = """\
+[[scheduler]]
+name = "LinearLR"
+start_factor = 0.1
+total_iters = 5
+end = 5
+
+[[scheduler]]
+name = "MultiStepLR"
+milestones = [15, 20]
+gamma = 0.1
+"""
+
+FULL = (
+    """\
 # Everything at once.
 name = "ants-vs-bees"
 seed = 42
@@ -50,17 +64,9 @@ name = "norm"
 match = ["*bn*", "layer1.0"]
 weight_decay = 0.0
 
-[[scheduler]]
-name = "LinearLR"
-start_factor = 0.1
-total_iters = 5
-end = 5
-
-[[scheduler]]
-name = "MultiStepLR"
-milestones = [15, 20]
-gamma = 0.1
-
+"""
+    + CHAIN
+    + """
 [train]
 epochs = 25
 device = "auto"
@@ -75,6 +81,7 @@ every = 1
 every_steps = 500
 keep = 3
 """
+)
 
 OTHER_WAYS = """\
 model.backbone = "vit_b_16"

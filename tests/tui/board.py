@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from engine.contract.devices import Device
 from engine.contract.events import Event, Parameters, RunStarted, Step, encode
@@ -126,6 +128,45 @@ def running(folder: Path, name: str = "ants", host: str | None = None) -> RunDir
     run.lock.write_text(json.dumps(holder))
     append(run, started(), step(0), step(1))
     return run
+
+
+def watch(
+    app: Dashboard,
+    test: Callable[[Pilot[None]], Awaitable[None]],
+    size: tuple[int, int] = (140, 40),
+) -> None:
+    """Run the test while the dashboard runs."""
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await look(app, pilot)
+            await test(pilot)
+
+    asyncio.run(run())
+
+
+def watch_at(
+    place: type[Widget],
+    app: Dashboard,
+    test: Callable[[Dashboard, Pilot[None]], Awaitable[None]],
+    size: tuple[int, int] = (80, 24),
+) -> None:
+    """The same with the focus there."""
+
+    async def run(pilot: Pilot[None]) -> None:
+        app.main.query_one(place).focus()
+        await pilot.pause()
+        await test(app, pilot)
+
+    watch(app, run, size)
+
+
+async def until(pilot: Pilot[None], true: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for it; that it never comes is an error."""
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, "it never came"
+        await pilot.pause(0.02)
 
 
 async def look(app: Dashboard, pilot: Pilot[None]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,9 +15,19 @@ from engine.contract.control import ask
 from engine.contract.events import RequestDone, RunFinished
 from engine.contract.follower import Follower
 from engine.contract.run_directory import RunDirectory
-from tests.tui.board import FakeLauncher, append, board, look, new_run, running, started, step, told
+from tests.tui.board import (
+    FakeLauncher,
+    append,
+    board,
+    look,
+    new_run,
+    running,
+    started,
+    step,
+    told,
+    watch,
+)
 from tui.acting import GRACE, SILENCE, Acting
-from tui.app import Dashboard
 from tui.launching import Outcome
 from tui.run_list import WatchedRun
 from tui.screens.choice import ChoiceDialog
@@ -105,15 +113,6 @@ def test_a_run_that_ended_before_it_answered_is_told(tmp_path: Path) -> None:
     assert not acting.signal(run, signal.SIGTERM), "there is no process to send it to"
 
 
-def watch(app: Dashboard, test: Callable[[Pilot[None]], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with app.run_test(size=(80, 24)) as pilot:
-            await look(app, pilot)
-            await test(pilot)
-
-    asyncio.run(run())
-
-
 def test_s_asks_for_a_stop_and_tells_the_answer(tmp_path: Path) -> None:
     run, app = running(tmp_path), board(tmp_path)
 
@@ -128,7 +127,7 @@ def test_s_asks_for_a_stop_and_tells_the_answer(tmp_path: Path) -> None:
         await look(app, pilot)
         assert "stop: stops at step 2" in told(app)
 
-    watch(app, test)
+    watch(app, test, (80, 24))
 
 
 def test_the_first_rung_is_after_this_epoch_and_escape_asks_nothing(tmp_path: Path) -> None:
@@ -142,7 +141,7 @@ def test_the_first_rung_is_after_this_epoch_and_escape_asks_nothing(tmp_path: Pa
         await pilot.pause()
         assert [r["after"] for r in requests(run)] == ["epoch"]
 
-    watch(app, test)
+    watch(app, test, (80, 24))
 
 
 @pytest.mark.parametrize(("key", "kind"), [("c", "checkpoint"), ("v", "evaluate")])
@@ -156,7 +155,7 @@ def test_a_checkpoint_or_an_evaluation_is_one_key(tmp_path: Path, key: str, kind
         await look(app, pilot)
         assert f"{kind}: val/loss 0.25" in told(app)
 
-    watch(app, test)
+    watch(app, test, (80, 24))
 
 
 def test_plus_asks_for_epochs_and_refuses_too_few(tmp_path: Path) -> None:
@@ -176,7 +175,7 @@ def test_plus_asks_for_epochs_and_refuses_too_few(tmp_path: Path) -> None:
         await pilot.pause()
         assert [(r["request"], r["epochs"]) for r in requests(run)] == [("epochs", 7)]
 
-    watch(app, test)
+    watch(app, test, (80, 24))
 
 
 KEYS = ("s", "c", "v", "plus", "R")
@@ -193,7 +192,7 @@ def test_a_run_on_another_host_is_looked_at_only(tmp_path: Path, key: str) -> No
         assert app.screen is app.main
         assert requests(run) == []
 
-    watch(app, test)
+    watch(app, test, (80, 24))
     assert app.main.running() == []
 
 
@@ -210,7 +209,7 @@ def test_read_only_starts_and_asks_nothing_and_says_why(tmp_path: Path, key: str
         assert app.screen is app.main
         assert (requests(run), launcher.asked) == ([], [])
 
-    watch(app, test)
+    watch(app, test, (80, 24))
 
 
 def stopped(folder: Path, *, finished: bool) -> RunDirectory:
@@ -232,7 +231,7 @@ def test_resuming_a_lost_run_asks_nothing_more(tmp_path: Path) -> None:
         assert launcher.asked == [("resume", run.id, None)]
         assert "under way" in told(app)
 
-    watch(app, test)
+    watch(app, test, (80, 24))
 
 
 def test_resuming_a_finished_run_asks_how_far(tmp_path: Path) -> None:
@@ -248,7 +247,7 @@ def test_resuming_a_finished_run_asks_how_far(tmp_path: Path) -> None:
         await pilot.pause()
         assert launcher.asked == [("resume", run.id, 4)]
 
-    watch(app, test)
+    watch(app, test, (80, 24))
 
 
 def test_what_is_asked_from_elsewhere_is_no_answer_of_ours(tmp_path: Path) -> None:

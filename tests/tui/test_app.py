@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,18 @@ from textual.pilot import Pilot
 
 from engine.contract.events import CheckpointSaved, RunFailed, RunFinished, Validated, Warned
 from engine.contract.run_directory import RunDirectory
-from tests.tui.board import EXPERIMENT, append, board, look, new_run, running, started, step, told
+from tests.tui.board import (
+    EXPERIMENT,
+    append,
+    board,
+    look,
+    new_run,
+    running,
+    started,
+    step,
+    told,
+    watch,
+)
 from tui.app import Dashboard, farewell, main
 from tui.journal import found_for
 from tui.screens.choice import ChoiceDialog
@@ -64,21 +73,6 @@ def rows(app: Dashboard) -> list[list[str]]:
 
 def words(app: Dashboard) -> str:
     return app.main.query_one("#summary-words", Words).text
-
-
-def watch(
-    app: Dashboard,
-    test: Callable[[Pilot[None]], Awaitable[None]],
-    size: tuple[int, int] = (140, 40),
-) -> None:
-    """Run the test while the dashboard runs."""
-
-    async def run() -> None:
-        async with app.run_test(size=size) as pilot:
-            await look(app, pilot)
-            await test(pilot)
-
-    asyncio.run(run())
 
 
 async def choose(app: Dashboard, pilot: Pilot[None], name: str) -> RunDirectory:

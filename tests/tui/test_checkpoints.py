@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,7 +11,17 @@ from textual.widgets import Input
 
 from engine.contract.events import CheckpointSaved, RunFinished
 from engine.contract.run_directory import RunDirectory
-from tests.tui.board import FakeLauncher, append, board, look, new_run, running, started, step, told
+from tests.tui.board import (
+    FakeLauncher,
+    append,
+    board,
+    new_run,
+    running,
+    started,
+    step,
+    told,
+    watch,
+)
 from tui.app import Dashboard
 from tui.screens.checkpoint import CheckpointDialog
 from tui.screens.checkpoint import told as words_of
@@ -45,18 +54,17 @@ def finished(folder: Path) -> RunDirectory:
     return run
 
 
-def watch(
+def watch_checkpoints(
     folder: Path, launcher: FakeLauncher, test: Callable[[Dashboard, Pilot[None]], Awaitable[None]]
 ) -> None:
-    async def run() -> None:
-        app = board(folder, launcher=launcher)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await look(app, pilot)
-            await pilot.press("3")
-            await pilot.pause()
-            await test(app, pilot)
+    app = board(folder, launcher=launcher)
 
-    asyncio.run(run())
+    async def run(pilot: Pilot[None]) -> None:
+        await pilot.press("3")
+        await pilot.pause()
+        await test(app, pilot)
+
+    watch(app, run, (80, 24))
 
 
 def test_enter_shows_what_is_known_of_it_and_how_it_is_loaded(tmp_path: Path) -> None:
@@ -70,7 +78,7 @@ def test_enter_shows_what_is_known_of_it_and_how_it_is_loaded(tmp_path: Path) ->
         await pilot.pause()
         assert app.clipboard == str(run.checkpoints / "best.pt")
 
-    watch(tmp_path, FakeLauncher(), test)
+    watch_checkpoints(tmp_path, FakeLauncher(), test)
 
 
 def test_the_words_of_a_checkpoint() -> None:
@@ -106,7 +114,7 @@ def test_going_on_from_an_earlier_one_asks_first(tmp_path: Path, keys: list[str]
         await pilot.pause()
         assert launcher.asked == [("resume", run.id, None, "best.pt")]
 
-    watch(tmp_path, launcher, test)
+    watch_checkpoints(tmp_path, launcher, test)
 
 
 def test_leaving_it_resumes_nothing(tmp_path: Path) -> None:
@@ -119,7 +127,7 @@ def test_leaving_it_resumes_nothing(tmp_path: Path) -> None:
         assert app.screen is app.main
         assert launcher.asked == []
 
-    watch(tmp_path, launcher, test)
+    watch_checkpoints(tmp_path, launcher, test)
 
 
 def test_one_with_all_epochs_is_asked_for_more(tmp_path: Path) -> None:
@@ -134,7 +142,7 @@ def test_one_with_all_epochs_is_asked_for_more(tmp_path: Path) -> None:
         await pilot.pause()
         assert launcher.asked == [("resume", run.id, 5, "last.pt")]
 
-    watch(tmp_path, launcher, test)
+    watch_checkpoints(tmp_path, launcher, test)
 
 
 def test_a_running_run_is_not_resumed_from_anywhere(tmp_path: Path) -> None:
@@ -149,4 +157,4 @@ def test_a_running_run_is_not_resumed_from_anywhere(tmp_path: Path) -> None:
         assert "it is running already" in told(app)
         assert launcher.asked == []
 
-    watch(tmp_path, launcher, test)
+    watch_checkpoints(tmp_path, launcher, test)

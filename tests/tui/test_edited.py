@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+import json
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from engine.contract.run_directory import RunDirectory
-from tests.tui.board import EXPERIMENT, FakeLauncher, append, board, look, new_run, started, told
+from engine.contract.run_directory import Holder, RunDirectory
+from tests.tui.board import (
+    EXPERIMENT,
+    FakeLauncher,
+    append,
+    board,
+    look,
+    new_run,
+    started,
+    step,
+    told,
+    watch_at,
+)
 from tui.app import Dashboard
 from tui.edited import EditedMark, since_launch
+from tui.pace import Rest
 from tui.screens.choice import ChoiceDialog
 from tui.screens.edited import EditedDialog
 from tui.widgets.run_summary import RunSummary
@@ -72,23 +83,6 @@ def test_the_mark_follows_the_file(run: RunDirectory, file: Path) -> None:
     assert not mark.look(run, None)
 
 
-def watch(
-    folder: Path,
-    launcher: FakeLauncher,
-    test: Callable[[Dashboard, Pilot[None]], Awaitable[None]],
-    *,
-    read_only: bool = False,
-) -> None:
-    async def run() -> None:
-        app = board(folder, launcher=launcher, read_only=read_only)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await look(app, pilot)
-            app.main.query_one(RunTable).focus()
-            await test(app, pilot)
-
-    asyncio.run(run())
-
-
 def shown(app: Dashboard) -> str:
     return str(app.screen.query_one("VerticalScroll Static", Static).render())
 
@@ -110,7 +104,7 @@ def test_d_shows_the_difference_and_r_runs_the_file_as_it_is_now(
         await pilot.pause()
         assert launcher.asked[0][:2] == ("start", "ants.toml")
 
-    watch(tmp_path, launcher, test)
+    watch_at(RunTable, board(tmp_path, launcher=launcher), test)
 
 
 def test_a_runs_again_what_was_run_from_the_resolved_copy(
@@ -126,7 +120,7 @@ def test_a_runs_again_what_was_run_from_the_resolved_copy(
         await pilot.pause()
         assert launcher.asked[0][:2] == ("start", "experiment.toml")
 
-    watch(tmp_path, launcher, test)
+    watch_at(RunTable, board(tmp_path, launcher=launcher), test)
 
 
 def test_read_only_shows_it_and_runs_nothing(tmp_path: Path, run: RunDirectory) -> None:
@@ -140,4 +134,33 @@ def test_read_only_shows_it_and_runs_nothing(tmp_path: Path, run: RunDirectory) 
         assert launcher.asked == []
         assert told(app) == ""
 
-    watch(tmp_path, launcher, test, read_only=True)
+    watch_at(RunTable, board(tmp_path, launcher=launcher, read_only=True), test)
+
+
+def test_files_are_looked_at_when_the_run_tells_something_and_now_and_then(
+    tmp_path: Path, run: RunDirectory, file: Path
+) -> None:
+    run.lock.write_text(json.dumps(vars(Holder.this_process())))
+    asked: list[Path] = []
+    now = 100.0
+
+    async def test(app: Dashboard, pilot: Pilot[None]) -> None:
+        nonlocal now
+        words = app.main.query_one(RunSummary)
+        words.free, words.rest = asked.append, Rest(2.0, lambda: now)
+        for _ in range(5):
+            await look(app, pilot)
+        assert len(asked) == 1
+        file.write_text("# another\n")
+        await look(app, pilot)
+        assert "edited since launch" not in words.text
+        now += 2.1
+        await look(app, pilot)
+        assert "edited since launch" in words.text
+        append(run, step(0))
+        file.write_text(EXPERIMENT)
+        await look(app, pilot)
+        assert "edited since launch" not in words.text
+        assert len(asked) == 3
+
+    watch_at(RunTable, board(tmp_path), test)

@@ -10,8 +10,19 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.contract.run_directory import RunDirectory
-from tests.tui.board import EXPERIMENT, append, board, look, new_run, running, started, step, told
-from tests.tui.test_app import choose, rows, watch, words
+from tests.tui.board import (
+    EXPERIMENT,
+    append,
+    board,
+    look,
+    new_run,
+    running,
+    started,
+    step,
+    told,
+    watch,
+)
+from tests.tui.test_app import choose, rows, words
 from tui.empty import no_run
 from tui.widgets.run_charts import RunCharts
 from tui.widgets.run_log import RunLog

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import tracemalloc
 from collections.abc import Awaitable, Callable
@@ -12,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.contract.events import Warned
-from tests.tui.board import append, board, look, running, told
+from tests.tui.board import append, board, look, running, told, watch
 from tui.app import Dashboard
 from tui.console import TAIL
 from tui.log_search import BLOCK, places, window
@@ -65,16 +64,15 @@ def test_a_log_of_a_hundred_megabytes_is_not_read_into_memory(tmp_path: Path) ->
     tracemalloc.stop()
 
 
-def watch(folder: Path, test: Callable[[Dashboard, Pilot[None]], Awaitable[None]]) -> None:
-    async def run() -> None:
-        app = board(folder)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await look(app, pilot)
-            await pilot.press("l")
-            await pilot.pause()
-            await test(app, pilot)
+def watch_log(folder: Path, test: Callable[[Dashboard, Pilot[None]], Awaitable[None]]) -> None:
+    app = board(folder)
 
-    asyncio.run(run())
+    async def run(pilot: Pilot[None]) -> None:
+        await pilot.press("l")
+        await pilot.pause()
+        await test(app, pilot)
+
+    watch(app, run, (80, 24))
 
 
 async def settled(app: Dashboard, pilot: Pilot[None]) -> RunLog:
@@ -113,7 +111,7 @@ def test_slash_finds_the_last_match_and_n_and_shift_n_the_others(tmp_path: Path)
         assert here() == "Error 7", "the first one"
         assert "no 'error' above" in told(app)
 
-    watch(tmp_path, test)
+    watch_log(tmp_path, test)
 
 
 def test_escape_ends_it_and_the_log_follows_its_end_again(tmp_path: Path) -> None:
@@ -138,7 +136,7 @@ def test_escape_ends_it_and_the_log_follows_its_end_again(tmp_path: Path) -> Non
         await pilot.pause()
         assert app.focused is log
 
-    watch(tmp_path, test)
+    watch_log(tmp_path, test)
 
 
 def test_what_a_run_began_with_and_its_warnings_are_searched_too(tmp_path: Path) -> None:
@@ -153,7 +151,7 @@ def test_what_a_run_began_with_and_its_warnings_are_searched_too(tmp_path: Path)
         await settled(app, pilot)
         assert log.lines[log._at] == "all layers train"
 
-    watch(tmp_path, test)
+    watch_log(tmp_path, test)
 
 
 def test_another_run_ends_the_search(tmp_path: Path) -> None:
@@ -169,4 +167,4 @@ def test_another_run_ends_the_search(tmp_path: Path) -> None:
         assert not app.main.query_one(LogPane).word.display
         assert app.main.query_one(RunLog)._word == ""
 
-    watch(tmp_path, test)
+    watch_log(tmp_path, test)

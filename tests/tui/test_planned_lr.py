@@ -293,7 +293,7 @@ def test_what_ptrain_lr_warns_of_stands_beside_the_curve(tmp_path: Path) -> None
 
     async def does(hands: Hands) -> None:
         await hands.until(lambda: hands.rates)
-        assert hands.pane.told == "it.toml:13: scheduler.1: never acts"
+        assert hands.pane.told == "line 13: scheduler 2: never acts"
 
     edit(tmp_path, does, Telling(answer))
 
@@ -332,6 +332,25 @@ def test_it_is_drawn_in_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
         await hands.until(lambda: hands.rates)
 
     edit(tmp_path, does, Telling(by_lr), size=size)
+
+
+@pytest.mark.parametrize("height", [18, 24])
+def test_where_it_takes_the_forms_room_the_edited_row_stays_in_sight(
+    tmp_path: Path, height: int
+) -> None:
+    async def does(hands: Hands) -> None:
+        form = hands.screen.query_one(ExperimentForm)
+        await hands.go("train", "epochs")
+        (row,) = (row for row in form.rows if row.has_focus)
+        await hands.press("f10")
+        await hands.until(lambda: hands.rates)
+        await hands.until(lambda: form.region.contains_region(row.region))
+        await hands.press("f10")
+        assert hands.pane.has_focus_within
+        await hands.pilot.resize_terminal(80, height - 2)
+        await hands.until(lambda: form.region.contains_region(row.region))
+
+    edit(tmp_path, does, Telling(by_lr), size=(80, height))
 
 
 @pytest.mark.slow

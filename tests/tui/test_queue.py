@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,16 @@ from textual.widgets import OptionList
 
 from engine.contract.queue import Queue
 from engine.contract.run_directory import Holder, create
-from tests.tui.board import EXPERIMENT, FakeLauncher, append, board, look, started, step, told
+from tests.tui.board import (
+    EXPERIMENT,
+    FakeLauncher,
+    append,
+    board,
+    started,
+    step,
+    told,
+    watch_at,
+)
 from tui.app import Dashboard
 from tui.launching import Answer
 from tui.queue_watch import QueueWatch
@@ -47,23 +54,6 @@ def fail(queue: Queue, place: int, error: str) -> None:
         entries[place].state, entries[place].error = "failed", error
 
 
-def watch(
-    folder: Path,
-    launcher: FakeLauncher,
-    test: Callable[[Dashboard, Pilot[None]], Awaitable[None]],
-    *,
-    read_only: bool = False,
-) -> None:
-    async def run() -> None:
-        app = board(folder, launcher=launcher, read_only=read_only)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await look(app, pilot)
-            app.main.query_one(ExperimentList).focus()
-            await test(app, pilot)
-
-    asyncio.run(run())
-
-
 @pytest.mark.parametrize(("keys", "asked"), [((), "queue"), (("down",), "start")])
 def test_where_a_device_is_busy_one_can_queue_or_start_beside_it(
     folder: Path, keys: tuple[str, ...], asked: str
@@ -84,7 +74,7 @@ def test_where_a_device_is_busy_one_can_queue_or_start_beside_it(
         assert queue == ([("ants.toml", ["cuda:0"])] if asked == "queue" else [])
         assert ("with or without this dashboard" in told(app)) == (asked == "queue")
 
-    watch(folder, launcher, test)
+    watch_at(ExperimentList, board(folder, launcher=launcher), test)
 
 
 def test_a_device_that_others_wait_for_is_not_taken_from_them_unasked(folder: Path) -> None:
@@ -99,7 +89,7 @@ def test_a_device_that_others_wait_for_is_not_taken_from_them_unasked(folder: Pa
         await pilot.pause()
 
     launcher = FakeLauncher()
-    watch(folder, launcher, test)
+    watch_at(ExperimentList, board(folder, launcher=launcher), test)
     assert launcher.asked == []
 
 
@@ -127,7 +117,7 @@ def test_the_queue_is_shown_reordered_and_shortened(folder: Path) -> None:
         await pilot.press("escape")
         assert app.screen is app.main
 
-    watch(folder, FakeLauncher(), test)
+    watch_at(ExperimentList, board(folder), test)
 
 
 def test_what_could_not_start_says_why_and_someone_is_asked_to_move_on(folder: Path) -> None:
@@ -147,7 +137,7 @@ def test_what_could_not_start_says_why_and_someone_is_asked_to_move_on(folder: P
             app.screen._look()  # type: ignore[attr-defined]
             assert app.screen.query_one("#mover", Words).text.startswith("A process of its own")
 
-    watch(folder, launcher, test)
+    watch_at(ExperimentList, board(folder, launcher=launcher), test)
 
 
 def test_read_only_shows_the_queue_and_changes_nothing(folder: Path) -> None:
@@ -157,7 +147,7 @@ def test_read_only_shows_the_queue_and_changes_nothing(folder: Path) -> None:
         await pilot.press("Q", "d", "x", "m")
         assert "--read-only" in told(app)
 
-    watch(folder, launcher, test, read_only=True)
+    watch_at(ExperimentList, board(folder, launcher=launcher, read_only=True), test)
     assert len(queue.entries()) == 2
     assert launcher.asked == []
 
@@ -172,7 +162,7 @@ def test_a_damaged_queue_is_told_where_it_is_looked_at(folder: Path) -> None:
         await pilot.press("x", "d", "escape", "r", "enter")
         assert told(app) == ""
 
-    watch(folder, FakeLauncher(), test)
+    watch_at(ExperimentList, board(folder), test)
 
 
 def test_each_failure_since_the_first_look_is_told_once(folder: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from textual.widgets import Input
 
 from engine.contract.events import RunFinished, Validated
 from engine.contract.run_directory import RunDirectory
-from tests.tui.board import append, board, look, started, step, told
+from tests.tui.board import append, board, look, started, step, told, watch_at
 from tui.app import Dashboard
 from tui.overlay import MOST, Look
 from tui.widgets.difference_table import DifferenceTable
@@ -24,6 +22,7 @@ from tui.widgets.run_table import RunTable
 from tui.widgets.words import Words
 
 TEXT = '[data]\n[model]\nbackbone = "{0}"\n[optimizer]\nname = "SGD"\nlr = {1}\n'
+SIZE = (140, 40)
 
 
 def made(root: Path, number: int, name: str, backbone: str, lr: float) -> RunDirectory:
@@ -45,21 +44,6 @@ def runs(tmp_path: Path) -> list[RunDirectory]:
         made(tmp_path, 2, "ants", "resnet50", 0.1),
         made(tmp_path, 3, "cats", "vgg16", 0.01),
     ]
-
-
-Test = Callable[[Dashboard, "Pilot[None]"], Awaitable[None]]
-
-
-def watch(folder: Path, test: Test, size: tuple[int, int] = (140, 40)) -> None:
-    async def run() -> None:
-        app = board(folder)
-        async with app.run_test(size=size) as pilot:
-            await look(app, pilot)
-            app.main.query_one(RunTable).focus()
-            await pilot.pause()
-            await test(app, pilot)
-
-    asyncio.run(run())
 
 
 def names(app: Dashboard) -> list[str]:
@@ -113,7 +97,7 @@ def test_a_filter_shows_fewer_runs_as_one_types_and_escape_shows_all(
         assert names(app) == ["cats", "ants", "bees"]
         assert isinstance(app.focused, RunTable)
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_a_wrong_filter_is_told_and_the_table_stays_as_it_was(
@@ -138,7 +122,7 @@ def test_a_wrong_filter_is_told_and_the_table_stays_as_it_was(
         assert problem(app) == ""
         assert len(names(app)) == 3
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_a_filter_holds_for_runs_that_come_and_change(
@@ -154,7 +138,7 @@ def test_a_filter_holds_for_runs_that_come_and_change(
         await look(app, pilot)
         assert names(app) == ["cats", "ants", "bees", "dogs"]
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_a_run_that_was_just_started_is_shown_even_if_the_filter_hid_it(
@@ -167,7 +151,7 @@ def test_a_run_that_was_just_started_is_shown_even_if_the_filter_hid_it(
         assert app.main.chosen == runs[2].path
         assert len(names(app)) == 3
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_o_sorts_by_the_next_order_and_the_heading_says_which(
@@ -179,7 +163,7 @@ def test_o_sorts_by_the_next_order_and_the_heading_says_which(
         await pilot.press(*"ooooo")
         assert (names(app), heading(app)) == (["cats", "ants", "bees"], "Runs · newest first")
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_p_keeps_a_run_on_top_with_a_mark_and_lets_it_go(
@@ -193,7 +177,7 @@ def test_p_keeps_a_run_on_top_with_a_mark_and_lets_it_go(
         await pilot.press("p")
         assert names(app) == ["ants", "bees", "cats"]
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 @pytest.mark.parametrize("size", [(140, 40), (80, 24)])
@@ -232,7 +216,7 @@ def test_space_overlays_runs_with_their_differences_and_takes_them_away(
         assert not table.has_class("-shown")
         assert "val" in lines(app)
 
-    watch(tmp_path, test, size)
+    watch_at(RunTable, board(tmp_path), test, size)
 
 
 def test_in_a_small_terminal_the_differences_are_below_the_charts(
@@ -247,7 +231,7 @@ def test_in_a_small_terminal_the_differences_are_below_the_charts(
         assert app.main.query_one(RunCharts).loss.size.height >= 5
         await pilot.press("j", "k", "right")
 
-    watch(tmp_path, test, (80, 24))
+    watch_at(RunTable, board(tmp_path), test)
 
 
 def test_only_so_many_runs_can_be_told_apart(tmp_path: Path) -> None:
@@ -259,7 +243,7 @@ def test_only_so_many_runs_can_be_told_apart(tmp_path: Path) -> None:
         assert f"{MOST} runs are overlaid already" in told(app)
         assert len(lines(app)) == MOST + 1  # the chosen one too; without the training
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_nothing_is_laid_out_or_drawn_anew_without_news(
@@ -278,7 +262,7 @@ def test_nothing_is_laid_out_or_drawn_anew_without_news(
         assert charts.lr.content is not before[1]
         assert table.get_row_at(0)[1] is before[2]  # its experiment is what it was
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_a_run_that_was_deleted_is_overlaid_no_more(
@@ -290,7 +274,7 @@ def test_a_run_that_was_deleted_is_overlaid_no_more(
         await look(app, pilot)
         assert [name for name in lines(app) if name != "train"] == ["bees", "ants"]
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_an_experiment_that_cannot_be_read_is_told(
@@ -303,7 +287,7 @@ def test_an_experiment_that_cannot_be_read_is_told(
         assert differing(app)["experiment.toml"] == ["", "can't be read", ""]
         assert differing(app)["model.backbone"] == ["resnet18", "–", "resnet50"]
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)
 
 
 def test_the_keys_are_told(tmp_path: Path, runs: list[RunDirectory]) -> None:
@@ -313,4 +297,4 @@ def test_the_keys_are_told(tmp_path: Path, runs: list[RunDirectory]) -> None:
         for does in ("Show some runs", "Sort the runs", "Keep this run on top", "Overlay this run"):
             assert does in words
 
-    watch(tmp_path, test)
+    watch_at(RunTable, board(tmp_path), test, SIZE)

@@ -5,6 +5,7 @@ What is typed is what a person types, and what is waited for is what a person se
 
 from __future__ import annotations
 
+import shutil
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -13,50 +14,45 @@ from pathlib import Path
 import pyte
 import pytest
 
-from engine.contract.events import Step
+from engine.contract.events import Step, Validated
+from engine.contract.run_directory import RunDirectory
 from engine.contract.runs import status
 from tests.test_processes import wait_for
-from tests.training import effective_events, only_run
+from tests.training import TOP, effective_events, only_run
 from tests.tui.test_terminal import Terminal
 
 WIDTH, HEIGHT = 120, 40
+TEXT = 61  # the column where the editor's text begins
 ENTER, ESCAPE, DOWN, END, LEFT, BACKSPACE = b"\r", b"\x1b", b"\x1b[B", b"\x1b[F", b"\x1b[D", b"\x7f"
 SAVE, F3, F9 = b"\x13", b"\x1bOR", b"\x1b[20~"
-EPOCHS = 30
-EXPERIMENT = f"""# mine
-name = "digits"
-
-[data]
-dataset = "digits"   # bundled
-image_size = 32
-
-[model]
-backbone = "shufflenet_v2_x0_5"
-weights = "none"
-freeze = []   # nothing yet
-
-[loss]
-name = "CrossEntropyLoss"
-
-[optimizer]
-name = "SGD"
-lr = 0.02
+EPOCHS, PER_EPOCH, LR = 8, 45, 0.02
+CHAIN = """[[scheduler]]
+name = "LinearLR"                # a warm-up
+start_factor = 0.1
+total_iters = 2
+end = 2
 
 [[scheduler]]
-name = "MultiStepLR"
-milestones = [4, 6]   # epochs
+name = "MultiStepLR"             # and down twice
+milestones = [4, 6]              # epochs
 
-[train]
-epochs = {EPOCHS}
-device = "cpu"
 """
+BEFORE = {"weight": '"balanced"', "milestones": "[4, 6]"}
+AFTER = {"weight": "[2, 1, 1, 1, 1, 1, 1, 1, 1, 1]", "milestones": "[4, 7]"}
+
+
+def experiment() -> str:
+    """The real one, with a chain of two schedulers in place of its one."""
+    text = (TOP / "experiments" / "digits.toml").read_text()
+    begin, end = text.index("[[scheduler]]"), text.index("[train]")
+    return text[:begin] + CHAIN + text[end:]
 
 
 class Person:
     """Looks at a terminal and types."""
 
     def __init__(self, folder: Path) -> None:
-        self.terminal = Terminal(folder, folder / "runs", (WIDTH, HEIGHT))
+        self.terminal = Terminal(folder / "experiments", folder / "runs", (WIDTH, HEIGHT))
         self.screen = pyte.Screen(WIDTH, HEIGHT)
         self._stream = pyte.ByteStream(self.screen)
         self._fed = 0
@@ -94,7 +90,9 @@ class Person:
 
 @pytest.fixture
 def people(tmp_path: Path) -> Iterator[Callable[[], Person]]:
-    (tmp_path / "digits.toml").write_text(EXPERIMENT)
+    """Each opens `ptrain-tui experiments`, with the real ones in it."""
+    shutil.copytree(TOP / "experiments", tmp_path / "experiments")
+    (tmp_path / "experiments" / "digits.toml").write_text(experiment())
     came: list[Person] = []
 
     def comes() -> Person:
@@ -111,21 +109,16 @@ def test_edit_launch_watch_stop_resume_leave_and_come_back(
     tmp_path: Path, people: Callable[[], Person]
 ) -> None:
     me = people()
-    me.reads("▸ digits.toml", "no runs in")
-    edit(me, tmp_path / "digits.toml")
-
-    me.types(b"r")
-    me.reads("Run digits.toml on")
-    me.types(ENTER)
-    me.reads("● digits", "checkpoints/best.pt", seconds=120)
-    before = me.charts()
-    me.sees(lambda _: all(a != b for a, b in zip(before, me.charts(), strict=True)), "curves move")
-    me.reads("checkpoints/last.pt")
+    me.reads("ants_bees.toml", "  digits.toml", "no runs in")
+    me.types(DOWN)
+    me.reads("▸ digits.toml")
+    edit(me, tmp_path / "experiments" / "digits.toml")
+    launch_on_the_cpu(me)
+    run = only_run(tmp_path / "runs")
 
     me.types(b"s")
     me.reads("with a checkpoint")
     me.types(DOWN, ENTER)
-    run = only_run(tmp_path / "runs")
     me.reads("■ digits", "stopped")
     assert status(run).state == "stopped"
 
@@ -136,31 +129,23 @@ def test_edit_launch_watch_stop_resume_leave_and_come_back(
     assert "1 run goes on: digits" in me.terminal.output.decode()
     assert status(run).state == "running", "else the run was too short for this test"
 
-    wait_for(lambda: status(run).over)
+    wait_for(lambda: status(run).over, seconds=300)
     assert status(run).state == "finished"
-    steps = [event.step for event in effective_events(run) if isinstance(event, Step)]
-    assert steps == list(range(len(steps)))
-    assert len(steps) % EPOCHS == 0
-
-    again = people()
-    again.reads("✓ digits", "finished", f"epoch {EPOCHS}/{EPOCHS}", "val/accuracy")
-    again.reads("checkpoints/best.pt", "Learning rate", "planned")
-    loss, rates = again.charts()
-    assert len(set(loss)) > 10
-    assert len(set(rates)) > 5
-    again.types(b"q")
-    assert again.terminal.left() == 0
+    is_whole(run)
+    all_is_there(people())
 
 
 def edit(me: Person, file: Path) -> None:
-    """A milestone and class weights in the text, a frozen layer in the module tree."""
+    """Class weights and a milestone in the text, a frozen layer in the module tree."""
     me.types(b"e")
-    me.reads("[loss]", "[[scheduler]]")
-    me.types(F3, *lines_down("[loss]"), DOWN, END, ENTER, b'weight = "balanced"')
-    me.reads('weight = "balanced"')
-    down = lines_down("milestones", since="[loss]")[:-1]  # a line more stands there now
-    me.types(*down, END, *[LEFT] * len(" ]   # epochs"[1:]), BACKSPACE, b"8")
-    me.reads("milestones = [4, 8]")
+    me.reads("[loss]", "digits.toml")
+    before = file.read_text()
+    me.types(F3, *lines_down(before, "weight "), END)
+    retype(me, "weight")
+    me.types(*lines_down(before, "milestones", since="weight "), END)
+    comment = next(line for line in before.splitlines() if line.startswith("milestones"))
+    me.types(*[LEFT] * (len(comment) - comment.index("]") - 1))
+    retype(me, "milestones")
     me.types(F9)
     me.reads("conv1", "trains", seconds=120)
     me.types(DOWN, b" ")
@@ -170,15 +155,60 @@ def edit(me: Person, file: Path) -> None:
     me.types(ESCAPE)
     me.reads("▸ digits.toml", "no runs in")
 
-    said = tomllib.loads(file.read_text())
-    assert said["scheduler"][0]["milestones"] == [4, 8]
-    assert (said["loss"]["weight"], said["model"]["freeze"]) == ("balanced", ["conv1"])
-    for comment in ("# mine", "# bundled", "# nothing yet", "# epochs"):
-        assert comment in file.read_text()
+    lines = before.splitlines()
+    for key, old in BEFORE.items():
+        lines = [line.replace(old, AFTER[key]) if line.startswith(key) else line for line in lines]
+    after = file.read_text().splitlines()
+    assert 'freeze = ["conv1"]' in after
+    after.remove('freeze = ["conv1"]')
+    assert after == lines, "every other line, with its comment, is as it was"
+    assert tomllib.loads(file.read_text())["model"]["freeze"] == ["conv1"]
 
 
-def lines_down(word: str, since: str = "") -> list[bytes]:
-    lines = EXPERIMENT.splitlines()
+def retype(me: Person, key: str) -> None:
+    """The value that the cursor stands behind. One looks before one types on: Textual may do a
+    letter before the backspace in front of it."""
+    me.types(*[BACKSPACE] * len(BEFORE[key]))
+    me.sees(lambda rows: any(f"{key} =  " in row[TEXT:] for row in rows), f"{key} is empty")
+    me.types(*[letter.encode() for letter in AFTER[key]])
+    me.reads(f"{key} = {AFTER[key]}")
+
+
+def lines_down(text: str, word: str, since: str = "") -> list[bytes]:
+    lines = text.splitlines()
     place = next(n for n, line in enumerate(lines) if line.startswith(word))
     begin = next(n for n, line in enumerate(lines) if line.startswith(since)) if since else 0
     return [DOWN] * (place - begin)
+
+
+def launch_on_the_cpu(me: Person) -> None:
+    """Until both curves move and the paths of checkpoints are there."""
+    me.types(b"r")
+    me.reads("Run digits.toml on", "as the experiment says", " cores")
+    me.types(DOWN, ENTER)
+    me.reads("● digits", "running · cpu", "Learning rate", seconds=120)
+    before = me.charts()
+    me.reads("checkpoints/best.pt", "checkpoints/last.pt", seconds=120)
+    me.sees(lambda _: all(a != b for a, b in zip(before, me.charts(), strict=True)), "curves move")
+
+
+def is_whole(run: RunDirectory) -> None:
+    """Every planned step once, at its learning rate, and every epoch validated once."""
+    events = effective_events(run)
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [step.step for step in steps] == list(range(EPOCHS * PER_EPOCH))
+    factors = [0.1, 0.55, 1, 1, 0.1, 0.1, 0.1, 0.01]  # by hand: warm at 2, a tenth at 4 and at 7
+    for step in steps:
+        assert step.lr == pytest.approx([LR * factors[step.epoch]])
+    validated = [(event.epoch, event.step) for event in events if isinstance(event, Validated)]
+    assert validated == [(epoch, (epoch + 1) * PER_EPOCH) for epoch in range(EPOCHS)]
+
+
+def all_is_there(me: Person) -> None:
+    me.reads("✓ digits", "finished", f"epoch {EPOCHS}/{EPOCHS}", "val/accuracy")
+    me.reads("checkpoints/best.pt", "Learning rate", "planned")
+    loss, rates = me.charts()
+    assert len(set(loss)) > 10
+    assert len(set(rates)) > 5
+    me.types(b"q")
+    assert me.terminal.left() == 0

@@ -14,6 +14,7 @@ from engine.contract.events import CheckpointSaved, Event, Step, System, Validat
 from engine.contract.run_state import RunState, fold
 from engine.contract.runs import Status
 from tests.tui.board import append, board, look, running, started, step
+from tui.pace import Rest
 from tui.verdict import verdicts
 from tui.widgets.run_summary import RunSummary
 
@@ -214,6 +215,7 @@ def test_the_summary_shows_the_verdict_and_takes_it_back(tmp_path: Path) -> None
         async with app.run_test(size=(80, 24)) as pilot:
             await look(app, pilot)
             words = app.main.query_one(RunSummary)
+            words.rest = Rest(0.0)
             assert "⚠" not in words.text
             words.free = lambda folder: 50 << 20
             await look(app, pilot)

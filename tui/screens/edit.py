@@ -234,7 +234,7 @@ class EditScreen(DocumentScreen):
         self.set_class(side == "-text", "-text")
         form, text = self.query_one(ExperimentForm), self.query_one(TomlText)
         if side == "-text":
-            text.focus()
+            self.set_focus(text)  # at once: the next key is the text's
         else:
             form.focus_path(self._place)
 

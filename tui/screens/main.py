@@ -118,7 +118,9 @@ class MainScreen(Screen[object]):
 
     def compose(self) -> ComposeResult:
         yield TopLine()
-        yield Static(id="tabs")
+        tabs = Static(id="tabs")
+        tabs.auto_links = False  # clicked as links are, and not underlined as they are
+        yield tabs
         with Horizontal():
             with Vertical(id="left", classes="pane"):
                 yield Static("Experiments", classes="heading")

@@ -11,6 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.contract.problems import Problem
+from tui.key_words import counted
 from tui.screens.dialog import Dialog
 from tui.widgets.words import Words
 
@@ -51,5 +52,5 @@ class ProblemsDialog(Dialog[Problem]):
 def _told(problem: Problem) -> str:
     place = f"line {problem.line}" if problem.line is not None else ""
     mark = "warning" if problem.severity == "warning" else "✗"
-    head = ": ".join(part for part in (place, problem.key, problem.message) if part)
+    head = ": ".join(part for part in (place, counted(problem.key), problem.message) if part)
     return "\n    ".join(filter(None, (f"{mark} {head}", problem.hint)))

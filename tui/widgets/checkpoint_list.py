@@ -11,6 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.contract.events import CheckpointSaved
+from tui.pace import Rest
 from tui.run_list import WatchedRun
 from tui.summary import checkpoints
 
@@ -49,11 +50,14 @@ class CheckpointList(OptionList):
 
     def __init__(self) -> None:
         super().__init__()
+        self._rest = Rest()
         self._shown: list[tuple[str, str]] = []
         self._saved: list[CheckpointSaved] = []
         self._folder = Path()
 
     def show(self, watched: WatchedRun | None) -> None:
+        if not self._rest.over(watched and (watched.run.path, watched.news)):
+            return
         self._saved = _kept(watched) if watched is not None else []
         rows = [(entry.path, _words(entry)) for entry in self._saved]
         folder = watched.run.path if watched is not None else Path()
@@ -90,4 +94,5 @@ def _kept(watched: WatchedRun) -> list[CheckpointSaved]:
 
 def _words(saved: CheckpointSaved) -> str:
     metric = f"  {saved.metric:.4g}" if saved.metric is not None else ""
-    return f"◆ {saved.kind}  epoch {saved.epoch}  step {saved.step}{metric}\n  {saved.path}"
+    kind = f"{saved.kind}  " if saved.kind != "epoch" else ""
+    return f"◆ {kind}epoch {saved.epoch}  step {saved.step}{metric}\n  {saved.path}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.binding import Binding
 from textual.containers import VerticalScroll
+from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widget import Widget
 
@@ -62,6 +63,8 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         super().__init__()
         self.form = Form()
         self._blocks: list[TableBlock] = []
+        self._at: Widget | None = None  # where one was last
+        self._room = self.size
 
     async def show(self, form: Form, *, typing: Path | None = None) -> None:
         """Bring it up to date; the focus stays at its key."""
@@ -87,6 +90,21 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         for block in self._blocks:
             if block.table.path in folded:
                 block.on_table_head_folded(TableHead.Folded())
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        self._at = event.widget
+
+    def on_mount(self) -> None:
+        self.screen.screen_layout_refresh_signal.subscribe(self, self._laid)
+
+    def _laid(self, _screen: object) -> None:
+        """With less room, as for the plan or the problems, one still sees where one is. Not every
+        such change sends a Resize."""
+        if self.size == self._room:
+            return
+        self._room = self.size
+        if self._at is not None and self._at.is_attached:
+            self._at.scroll_visible(animate=False)
 
     def tell(self, problems: Sequence[Problem]) -> None:
         wrong = beside(problems, self.form)
@@ -134,7 +152,7 @@ class ExperimentForm(VerticalScroll, can_focus=False, inherit_bindings=False):
         while path and path not in places:
             path = path[:-1]
         if path in places:
-            places[path].focus()
+            self.screen.set_focus(places[path])  # at once: `focus` waits its turn behind keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Moving is for the members of a list."""

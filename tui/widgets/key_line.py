@@ -43,6 +43,7 @@ class KeyLine(Static):
 
     def __init__(self, always: Collection[str] = ("help", "quit")) -> None:
         super().__init__()
+        self.auto_links = False  # a click on a key presses it, but it is no link to be underlined
         self._always = always
         self._keys: list[ShownKey] = []
 

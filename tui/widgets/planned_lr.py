@@ -18,10 +18,11 @@ from textual.widgets import Input, Static
 
 from engine.contract.problems import Problem
 from tui.content import Content
-from tui.launching import Answer, Launcher, read_outcome
+from tui.launching import Launcher
 from tui.picture import x_at
 from tui.plan_picture import PlanAxis, member_rows, plan_content
 from tui.plan_question import ASSUMED, Question, question, windows
+from tui.plan_words import data_trouble, warnings, why_not
 from tui.planned import Plan, decode
 from tui.series import Window
 from tui.toml_document import TomlDocument
@@ -155,12 +156,12 @@ class PlannedLr(Vertical):
         await asyncio.sleep(REST_SECONDS)
         answer = await self._launcher.ask(*wanted.arguments(self._file), text=wanted.text)
         why = wanted.why_assumed
-        if wanted.steps_per_epoch is None and (unread := _data_trouble(answer)):
+        if wanted.steps_per_epoch is None and (unread := data_trouble(answer)):
             why = unread
             assumed = replace(wanted, steps_per_epoch=ASSUMED)
             answer = await self._launcher.ask(*assumed.arguments(self._file), text=wanted.text)
         if answer.code != 0:
-            self._stale(_why(answer))
+            self._stale(why_not(answer))
             return
         try:
             plan = await asyncio.to_thread(decode, answer.out)
@@ -168,7 +169,7 @@ class PlannedLr(Vertical):
             self._stale(str(error))
             return
         assumed_words = f"as if an epoch had {ASSUMED} steps: {why}" if why else ""
-        self._show(plan, values, "\n".join(filter(None, [assumed_words, _warnings(answer)])))
+        self._show(plan, values, "\n".join(filter(None, [assumed_words, warnings(answer)])))
 
     # Showing
 
@@ -246,22 +247,3 @@ class PlannedLr(Vertical):
         """A person says so: one's own code is run, until it has another name."""
         self._allowed |= set(self._unasked)
         self._look()
-
-
-def _data_trouble(answer: Answer) -> str:
-    """Why the data can't be read, where that is what is wrong."""
-    errors = read_outcome(answer).errors if answer.code != 0 else []
-    told = [error.message for error in errors if error.key.partition(".")[0] == "data"]
-    return told[0] if told and len(told) == len(errors) else ""
-
-
-def _why(answer: Answer) -> str:
-    outcome = read_outcome(answer)
-    told = [f"{error.key}: {error.message}" for error in outcome.errors]
-    return [*told, *outcome.words.splitlines()[-1:], "the engine can't say"][0]
-
-
-def _warnings(answer: Answer) -> str:
-    """What `ptrain lr` said beside the plan: a line each, without the file's name and the hints."""
-    lines = [line for line in answer.err.splitlines() if line.startswith("warning: ")]
-    return "\n".join(line.removeprefix("warning: ") for line in lines)

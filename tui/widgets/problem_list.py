@@ -10,6 +10,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.contract.problems import Problem
+from tui.key_words import counted
 
 
 class ProblemList(OptionList):
@@ -49,5 +50,7 @@ class ProblemList(OptionList):
 def _line(problem: Problem) -> Content:
     hint = f" — {problem.hint}" if problem.hint else ""
     return Content.assemble(
-        (f"{problem.line or '':>4} ", "dim"), (problem.key, "bold"), f" {problem.message}{hint}"
+        (f"{problem.line or '':>4} ", "dim"),
+        (counted(problem.key), "bold"),
+        f" {problem.message}{hint}",
     )

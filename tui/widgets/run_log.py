@@ -28,7 +28,7 @@ class RunLog(Log):
     class Close(Message):
         """The search is over."""
 
-    DEFAULT_CSS = "RunLog { border: none; }"
+    DEFAULT_CSS = "RunLog { border: none; overflow: auto; scrollbar-size-horizontal: 0; }"
     BINDINGS = [
         Binding("n,enter", "go(True)", "Above", show=False, tooltip="The match above"),
         Binding("N", "go(False)", "Below", show=False, tooltip="The match below"),

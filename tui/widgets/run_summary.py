@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tui.edited import EditedMark
+from tui.pace import Rest
 from tui.run_list import WatchedRun
 from tui.summary import summary
 from tui.verdict import verdicts
@@ -22,18 +23,22 @@ def free_bytes(folder: Path) -> int | None:
 
 
 class RunSummary(Words):
-    """Judged anew only when the run has told something new: that takes a millisecond of a million
-    steps. `free` is given by tests."""
+    """Made anew only when the run has told something new, and now and then, for what only files
+    tell; judged anew only then, too: that takes a millisecond of a million steps. `free` and `rest`
+    are given by tests."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.free: Callable[[Path], int | None] = free_bytes
+        self.rest = Rest()
         self._judged: tuple[object, ...] = ()
         self._verdicts: list[str] = []
         self._mark = EditedMark()
 
     def show(self, watched: WatchedRun | None, otherwise: str) -> None:
         """`otherwise`: what is said where there is no run."""
+        if not self.rest.over(otherwise if watched is None else (watched.run.path, watched.news)):
+            return
         if watched is None:
             self.text = otherwise
             return

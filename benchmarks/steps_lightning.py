@@ -1,4 +1,4 @@
-"""PyTorch Lightning's loop, for step_overhead.py where it is installed."""
+"""PyTorch Lightning's loop on the work of steps.py."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import lightning
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.loggers import CSVLogger
-from step_loops import LR, MOMENTUM, Digits, Result, network, selected
+from steps import LR, MOMENTUM, begun, network, selected, timed
 from torch import Tensor
 from torch.utils.data import DataLoader
+from work import StepWork, Timed
 
 warnings.filterwarnings("ignore", module="lightning")
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 
-def with_lightning(digits: Digits, widths: list[int], epochs: int) -> Result:
+def with_lightning(work: StepWork) -> Timed:
     """Logs each step's loss to a CSV file; no progress bar, no checkpoint."""
+    digits = begun(work)
 
     class Batches(torch.utils.data.IterableDataset[tuple[Tensor, Tensor]]):
         epoch = 0
@@ -33,8 +35,9 @@ def with_lightning(digits: Digits, widths: list[int], epochs: int) -> Result:
     class Module(lightning.LightningModule):  # type: ignore[misc,unused-ignore]
         def __init__(self) -> None:
             super().__init__()
-            self.model = network(widths)
-            self.ends: list[float] = []
+            self.model = network(work.depth)
+            self.steps: list[float] = []
+            self.epochs: list[float] = []
 
         def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
             loss = F.cross_entropy(self.model(batch[0]), batch[1])
@@ -42,7 +45,12 @@ def with_lightning(digits: Digits, widths: list[int], epochs: int) -> Result:
             return loss
 
         def on_train_batch_end(self, *_: object) -> None:
-            self.ends.append(time.time())
+            self.steps.append(time.time())
+
+        def on_train_epoch_end(self) -> None:
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+            self.epochs.append(time.time())
 
         def configure_optimizers(self) -> object:
             optimizer = torch.optim.SGD(self.parameters(), lr=LR, momentum=MOMENTUM)
@@ -51,12 +59,13 @@ def with_lightning(digits: Digits, widths: list[int], epochs: int) -> Result:
     module = Module()
     with tempfile.TemporaryDirectory() as folder:
         lightning.Trainer(
-            accelerator="cpu",
-            max_epochs=epochs,
+            accelerator="gpu" if work.device == "cuda" else "cpu",
+            devices=1,
+            max_epochs=work.epochs,
             logger=CSVLogger(folder),
             log_every_n_steps=1,
             enable_progress_bar=False,
             enable_model_summary=False,
             enable_checkpointing=False,
         ).fit(module, DataLoader(Batches(), batch_size=None))
-    return Result.of(module.ends, module.model)
+    return timed(module.steps, module.epochs, module.model)
