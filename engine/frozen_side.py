@@ -216,6 +216,11 @@ class Side:
             self._store.close()
             self._store = None
 
+    def forget(self) -> None:
+        """What is kept in memory is to be computed again."""
+        if self._store is not None:
+            self._store.forget()
+
     def close(self) -> None:
         if self._store is not None:
             self._store.close()
