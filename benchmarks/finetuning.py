@@ -53,8 +53,9 @@ def views(options: Options, folder: Path) -> Iterator[Table]:
 
 def jpeg(options: Options, folder: Path) -> Iterator[Table]:
     about = (
-        "squeezenet1_1, everything trains, from JPEG files, without augmentation. Nothing can be "
-        "kept. Wanted: at least as fast as the loop with its DataLoader."
+        "squeezenet1_1, everything trains, from JPEG files, without augmentation. No layer's "
+        "values can be kept; ptrain keeps the prepared images. Wanted: at least as fast as the "
+        "loop with its DataLoader."
     )
     work = replace(squeezenet(options), trained=("",))
     epochs = min(2, options.by_hand)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from engine.contract.experiment import Experiment
@@ -106,6 +106,10 @@ class Parts:
         inputs = self.data.inputs(batch, self.device, channels_last=self.channels_last)
         with self.autocast:
             return self.forwards.get("train", self.model)(inputs)
+
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradients of a batch's loss to those there are, scaled in fp16."""
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
     def forward_val(self, batch: Batch) -> Any:
         """What the model gives of a validation batch; it has to be in evaluation mode."""

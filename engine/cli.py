@@ -137,6 +137,25 @@ def check(
 
 
 @app.command()
+def profile(
+    file: File,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to time, after some to warm up.")] = 20,
+    device: Device = None,
+    set_: Set = [],  # noqa: B006
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Write a trace for Perfetto: .json, or .json.gz."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Where the time of a few training steps goes, without a run."""
+    from engine.profile import profile_file
+
+    overrides = [*set_, *([f"train.device={device}"] if device else [])]
+    raise typer.Exit(profile_file(file, overrides, steps, trace, json=json))
+
+
+@app.command()
 def lr(
     file: File,
     set_: Set = [],  # noqa: B006

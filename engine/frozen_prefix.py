@@ -50,11 +50,16 @@ class FrozenPrefix:
 
     def news(self) -> tuple[str, str] | None:
         """What is to be said of training and validation, if it is not what was said before."""
-        said = (self._said("train", self.train), self._said("val", self.val))
+        said = self.said
         if said == self._told or not any(said):
             return None
         self._told = said
         return said
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """Of training and validation; empty where there is nothing to say."""
+        return self._said("train", self.train), self._said("val", self.val)
 
     def _said(self, name: str, side: Side | None) -> str:
         if side is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +22,21 @@ from engine.parts.device import placed
 from engine.parts.feature_cache import Shelf
 from engine.parts.feature_store import FeatureStore, Layout
 from engine.parts.frozen_split import FrozenSplit, shape_only
-from engine.parts.reading import Samples
+from engine.parts.reading import Samples, one_thread
 
 TRIED = 3  # batches that are measured before it is decided whether keeping pays
 PAYS = 0.8  # of the time that computing takes: what taking may take
 # Relative: one sample alone against the same one in its batch, by other kernels. A GPU computes
 # convolutions in TF32, with the 10 bits of fp16; what mixes samples differs by about 1.
 SAME, SAME_IN_10_BITS = 1e-4, 0.05
+
+
+class Tried(NamedTuple):
+    """A batch of the first ones: how long it was waited for, and how long it took to compute."""
+
+    numbers: Tensor
+    seconds: float
+    waited: float
 
 
 class Side:
@@ -52,7 +60,7 @@ class Side:
         forward: Callable[[nn.Module], Forward] = lambda module: module,
     ) -> None:
         self._split, self._samples = split, samples
-        self._inputs = data.inputs
+        self._inputs, self._workers = data.inputs, data.workers
         self._device, self._autocast, self._channels_last = device, autocast, channels_last
         # What is run once is not compiled, unless it turns out that it isn't run only once.
         self._forward, self._tail = forward, forward(split.tail)
@@ -60,7 +68,7 @@ class Side:
         self._shelf, self._memory, self._disk = shelf, memory, disk
         self._views = samples.views or 1
         self._masks = samples.source.targets is None
-        self._trial: list[tuple[Tensor, float]] | None = None if always else []
+        self._trial: list[Tried] | None = None if always else []
         self._waited, self._epoch = 0.0, 0
         self._store: FeatureStore | None = None
         self._shapes: list[list[int]] = []
@@ -141,7 +149,7 @@ class Side:
             return
         if self._trial is not None and self._device.type == "cuda":
             torch.cuda.synchronize(self._device)  # for the first batches, which are measured
-        seconds = time.perf_counter() - began + self._waited
+        seconds = time.perf_counter() - began
         if self._masks:
             features.append(batch.targets.to(torch.int32))
         numbers = self._numbers(self._epoch, torch.tensor(batch.indices))
@@ -153,7 +161,7 @@ class Side:
         if self._store.told is not None:
             self._end(self._store.told, drop=False)
         elif self._trial is not None:
-            self._trial.append((numbers, seconds))
+            self._trial.append(Tried(numbers, seconds, self._waited))
             if len(self._trial) == TRIED:
                 self._decide()
 
@@ -181,16 +189,12 @@ class Side:
         return True
 
     def _decide(self) -> None:
-        """Taking against computing, of the very batches that were just computed."""
-        assert self._store is not None
+        """Taking against reading and computing, of the very batches that were just computed."""
         assert self._trial is not None
-        began = time.perf_counter()
-        for numbers, _ in self._trial:
-            for part in self._store.take(numbers):
-                part.to(self._device)
-        taking = time.perf_counter() - began
-        computing = sum(seconds for _, seconds in self._trial)
-        count = sum(len(numbers) for numbers, _ in self._trial)
+        count = sum(len(tried.numbers) for tried in self._trial)
+        taking = min(self._taking(), self._taking())  # at first its pages are looked up
+        reading = max(sum(tried.waited for tried in self._trial), count * self._read_ahead())
+        computing = reading + sum(tried.seconds for tried in self._trial)
         self._trial = None
         told = (
             f"{1000 * computing / count:.3g} ms a sample to compute, "
@@ -200,6 +204,26 @@ class Side:
             self._end(f"it would not pay: {told}")
         else:
             self.said = f"{self._once()} ({told})"
+
+    def _taking(self) -> float:
+        """Seconds for all that was tried."""
+        assert self._store is not None
+        began = time.perf_counter()
+        for tried in self._trial or ():
+            for part in self._store.take(tried.numbers):
+                part.to(self._device)
+        return time.perf_counter() - began
+
+    def _read_ahead(self) -> float:
+        """Seconds that a sample takes of the workers together. At the beginning they are ahead, and
+        nothing is waited for: so one sample is read here."""
+        if not self._workers or not self._trial:
+            return 0.0
+        index = int(self._trial[0].numbers[0]) % len(self._samples.source)
+        began = time.perf_counter()
+        with one_thread():
+            self._samples[self._epoch, [index]]
+        return (time.perf_counter() - began) / self._workers
 
     def _once(self) -> str:
         assert self._store is not None
@@ -215,6 +239,11 @@ class Side:
         if drop and self._store is not None:
             self._store.close()
             self._store = None
+
+    def forget(self) -> None:
+        """What is kept in memory is to be computed again."""
+        if self._store is not None:
+            self._store.forget()
 
     def close(self) -> None:
         if self._store is not None:

@@ -191,7 +191,7 @@ def gradients(parts: Parts, window: Window, count: Counts) -> StepLoss:
         if not any(batch_count):
             continue
         loss = batch_loss(parts, batch, batch_count, count if several else None)
-        parts.scaler.scale(loss.value).backward()  # type: ignore[no-untyped-call]
+        parts.backward(loss.value)
         found.append(loss._replace(value=loss.value.detach()))
         if loss.samples is not None:
             kept.append((batch.indices, loss.samples))

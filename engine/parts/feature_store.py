@@ -161,6 +161,11 @@ class FeatureStore:
         """Of what it holds: (batch, …) each, copies that may be changed."""
         return self.layout.unpack(self._rows.index_select(0, samples))
 
+    def forget(self) -> None:
+        """Of a store in memory: it holds nothing any more, for no process."""
+        assert self._file < 0
+        self._seen[:] = False
+
     def close(self) -> None:
         if self._file >= 0:
             os.close(self._file)

@@ -18,7 +18,7 @@ from tui.summary import checkpoints
 
 class CheckpointList(OptionList):
     """The best first. Of the highlighted one: `y` asks for its path to be copied, enter for it to
-    be shown, `R` for the run to go on from it."""
+    be shown, `R` for the run to go on from it. `rest` is given by tests."""
 
     class Copy(Message):
         """This path is wanted."""
@@ -50,13 +50,13 @@ class CheckpointList(OptionList):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rest = Rest()
+        self.rest = Rest()
         self._shown: list[tuple[str, str]] = []
         self._saved: list[CheckpointSaved] = []
         self._folder = Path()
 
     def show(self, watched: WatchedRun | None) -> None:
-        if not self._rest.over(watched and (watched.run.path, watched.news)):
+        if not self.rest.over(watched and (watched.run.path, watched.news)):
             return
         self._saved = _kept(watched) if watched is not None else []
         rows = [(entry.path, _words(entry)) for entry in self._saved]
