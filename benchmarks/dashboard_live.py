@@ -247,6 +247,6 @@ def report(repeats: int, seconds: float) -> None:
             delay = 1000 * found_delays[int(part * len(found_delays))]
             print(f"{f'event to chart, {part:.0%} within':34}{delay:10.0f} ms")
     with tempfile.TemporaryDirectory() as name:
-        alone, watched = watching(Path(name), max(3, repeats // 2), 40)
+        alone, watched = watching(Path(name), max(3, repeats // 2), 8)
         print(f"{'a training step, alone':34}{alone:10.2f} ms")
         print(f"{'a training step, watched':34}{watched:10.2f} ms {watched / alone:6.3f}x")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 QUESTION = "\x1b[?2026$p"
 LOCAL, REMOTE = 0.1, 0.25  # seconds between two looks while something runs
-QUIET = 0.5  # while nothing does: a run that is started is seen soon enough
+QUIET = 1.0  # while nothing does: a run that is started is seen soon enough
 LEAST = 0.02  # of that is left to the keys, however long a look takes
 FILES = 2.0  # between two looks at what can change without an event: a file, the disk
 LOST = 3.0  # seconds after which an answer is no longer waited for

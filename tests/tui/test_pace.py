@@ -32,7 +32,7 @@ def test_it_looks_ten_times_a_second_here_and_four_over_ssh(remote: bool, looks:
 def test_it_looks_seldom_while_nothing_runs() -> None:
     line = Line(remote=False)
     line.now += line.pace.seconds(busy=True)
-    assert line.pace.seconds(busy=False) == pytest.approx(0.5)
+    assert line.pace.seconds(busy=False) == pytest.approx(1.0)
 
 
 def test_a_look_that_takes_long_leaves_time_for_the_keys_and_is_not_caught_up_with() -> None:
