@@ -17,7 +17,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch import nn
 
@@ -27,7 +26,7 @@ from engine.contract.problems import Problem
 from engine.frozen_side import Side
 from engine.parts.batches import Batch, Data
 from engine.parts.compiling import Forward
-from engine.parts.feature_cache import Shelf, key_of, stamps_of
+from engine.parts.feature_cache import Limits, Shelf, key_of, stamps_of
 from engine.parts.freezing import Freezing
 from engine.parts.frozen_split import (
     FrozenSplit,
@@ -119,8 +118,7 @@ def build_prefix(
     if section.cache == "off":
         return FrozenPrefix(None, None, {})
     freezing.train_mode(model)
-    memory = section.cache_memory
-    budget = psutil.virtual_memory().available // 4 if memory is None else int(memory)
+    limits = Limits.of(section)
     why: dict[str, str] = {}
 
     def side(name: str) -> Side | None:
@@ -141,7 +139,6 @@ def build_prefix(
         if section.cache_disk:
             shelf = _shelf(name, experiment, split, samples, device, channels_last)
         always = section.cache == "on"
-        disk = int(section.cache_disk)
         return Side(
             split,
             data,
@@ -149,8 +146,7 @@ def build_prefix(
             device,
             autocast,
             shelf,
-            budget,
-            disk,
+            limits,
             always,
             channels_last,
             lambda module: forward(module, name),

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from engine.contract.feature_folder import StoreError, cache_folder, make_room
+from engine.contract.feature_folder import StoreError
 from engine.contract.problems import few
 from engine.parts.batches import Batch, Data
 from engine.parts.compiling import Forward
 from engine.parts.device import placed
-from engine.parts.feature_cache import Shelf
+from engine.parts.feature_cache import Limits, Shelf, new_store
 from engine.parts.feature_store import FeatureStore, Layout
 from engine.parts.frozen_split import FrozenSplit, shape_only
 from engine.parts.reading import Samples, one_thread
@@ -53,8 +53,7 @@ class Side:
         device: torch.device,
         autocast: AbstractContextManager[object],
         shelf: Shelf | None,
-        memory: int,
-        disk: int,
+        limits: Limits,
         always: bool,
         channels_last: bool = False,
         forward: Callable[[nn.Module], Forward] = lambda module: module,
@@ -65,7 +64,7 @@ class Side:
         # What is run once is not compiled, unless it turns out that it isn't run only once.
         self._forward, self._tail = forward, forward(split.tail)
         self._prefix: Forward = split.prefix
-        self._shelf, self._memory, self._disk = shelf, memory, disk
+        self._shelf, self._limits = shelf, limits
         self._views = samples.views or 1
         self._masks = samples.source.targets is None
         self._trial: list[Tried] | None = None if always else []
@@ -173,19 +172,11 @@ class Side:
         layout = Layout.of(features)
         self._shapes = [list(part.shape[1:]) for part in made[self._split.features :]]
         count = len(self._samples.source) * self._views
-        size = count * layout.stride
-        why = ""
         try:
-            if self._shelf is not None and self._disk:
-                make_room(cache_folder(), self._disk, size)
-                self._store = self._shelf.made(layout, self._shapes)
-                return True
+            self._store = new_store(self._shelf, layout, count, self._shapes, self._limits)
         except StoreError as error:
-            why = f"{error}; "
-        if size > self._memory:
-            self._end(f"{why}{size / 1e9:.3g} GB are more than may be kept in memory")
+            self._end(str(error))
             return False
-        self._store = FeatureStore(count, layout)
         return True
 
     def _decide(self) -> None:

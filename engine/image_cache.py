@@ -13,17 +13,16 @@ import time
 from dataclasses import asdict
 
 import PIL
-import psutil
 import torch
 from torch import Tensor
 
 from engine.contract.experiment import Experiment
-from engine.contract.feature_folder import StoreError, cache_folder, make_room
+from engine.contract.feature_folder import StoreError, cache_folder
 from engine.contract.problems import RunError
 from engine.frozen_prefix import FrozenPrefix
 from engine.frozen_side import PAYS
 from engine.parts.batches import Data
-from engine.parts.feature_cache import Shelf, key_of, stamps_of
+from engine.parts.feature_cache import Limits, Shelf, key_of, new_store, stamps_of
 from engine.parts.feature_store import FeatureStore, Layout
 from engine.parts.kept_images import KeptImages, kept_alike, record_of
 from engine.parts.presets import preset_of
@@ -76,7 +75,8 @@ class ImageCache:
         if any(not kept_alike(record, tried[0][1]) for _, record in tried):
             return "images are prepared each time: they differ in size before what is random"
         try:
-            store = self._store(shelf, Layout.of(tried[0][1]), len(samples.source))
+            limits = Limits.of(self._experiment.train)
+            store = new_store(shelf, Layout.of(tried[0][1]), len(samples.source), [], limits)
         except StoreError as error:
             return f"images are prepared each time: {error}"
         taking = _taking(store, tried)
@@ -90,21 +90,6 @@ class ImageCache:
     def _keep(self, name: str, kept: KeptImages) -> None:
         self._kept[name] = kept
         self._data.keep_images(name, kept)
-
-    def _store(self, shelf: Shelf | None, layout: Layout, count: int) -> FeatureStore:
-        """On the disk, else in memory. Raises StoreError where there is no room in either."""
-        section, size = self._experiment.train, count * layout.stride
-        why = ""
-        if shelf is not None:
-            try:
-                make_room(cache_folder(), int(section.cache_disk), size)
-                return shelf.made(layout, [])
-            except StoreError as error:
-                why = f"{error}; "
-        given = section.cache_memory
-        if size > (psutil.virtual_memory().available // 4 if given is None else int(given)):
-            raise StoreError(f"{why}{size / 1e9:.3g} GB are more than may be kept in memory")
-        return FeatureStore(count, layout)
 
     def _shelf(self, name: str, samples: Samples) -> Shelf | None:
         """None where the data can't tell whether its files have changed."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine.frozen_side import TRIED, Side
 from engine.parts.batches import Batch
+from engine.parts.feature_cache import Limits
 from engine.parts.frozen_split import split_frozen
 
 SAMPLES, BATCH = 12, 4
@@ -61,8 +62,7 @@ def judged(monkeypatch: pytest.MonkeyPatch, workers: int, reading: float, taking
         torch.device("cpu"),
         nullcontext(),
         None,
-        10**6,
-        0,
+        Limits(10**6, 0),
         False,
     )
     for at in range(0, TRIED * BATCH, BATCH):

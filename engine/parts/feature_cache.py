@@ -12,17 +12,19 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 import torchvision
 from torch import Tensor
 
-from engine.contract.feature_folder import ABOUT, StoreError
+from engine.contract.feature_folder import ABOUT, StoreError, cache_folder, make_room
 from engine.contract.run_directory import write_atomically
+from engine.contract.training import Train
 from engine.parts.feature_store import FeatureStore, Field, Layout
 from engine.parts.sources import Source
 
@@ -123,3 +125,34 @@ def _layout(given: dict[str, Any]) -> Layout:
         for field in given["fields"]
     )
     return Layout(fields, int(given["stride"]))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes that may be kept in memory by this run, and on the disk by all of them."""
+
+    memory: int
+    disk: int
+
+    @classmethod
+    def of(cls, train: Train) -> Limits:
+        given = train.cache_memory
+        memory = psutil.virtual_memory().available // 4 if given is None else int(given)
+        return cls(memory, int(train.cache_disk))
+
+
+def new_store(
+    shelf: Shelf | None, layout: Layout, samples: int, shapes: list[list[int]], limits: Limits
+) -> FeatureStore:
+    """On the disk, else in memory. Raises StoreError where there is no room in either."""
+    size = samples * layout.stride
+    why = ""
+    if shelf is not None and limits.disk:
+        try:
+            make_room(cache_folder(), limits.disk, size)
+            return shelf.made(layout, shapes)
+        except StoreError as error:
+            why = f"{error}; "
+    if size > limits.memory:
+        raise StoreError(f"{why}{size / 1e9:.3g} GB are more than may be kept in memory")
+    return FeatureStore(samples, layout)
