@@ -345,13 +345,23 @@ def test_the_table_has_every_part_and_fits_eighty_columns(
     assert max(map(len, tables)) <= 80
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose name leaves room for the sockets that processes make in TMPDIR: with a longer
+    one, as tmp_path is among pytest's workers, no batch ever comes out of a process that loads."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
 def test_nothing_is_written_but_the_trace(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    short: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With frozen layers computed once, and every checkpoint setting that could write."""
     monkeypatch.setenv("PTRAIN_RUNS", str(folder / "runs"))
-    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
-    (folder / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(short))
     monkeypatch.setattr("tempfile.tempdir", None)
     before = contents(folder)
     freeze = ["--set", 'model.freeze=["*"]', "--set", "train.cache=on"]
@@ -359,7 +369,7 @@ def test_nothing_is_written_but_the_trace(
     assert told["later_epochs"]["steps"] == 2
     assert contents(folder) == before
     assert not cache_folder().exists()
-    assert list((folder / "tmp").iterdir()) == []
+    assert list(short.iterdir()) == []
 
 
 def test_the_first_epoch_is_told_as_it_computes_and_later_ones_from_what_is_kept(
@@ -459,14 +469,6 @@ def test_an_image_that_cannot_be_read_ends_it_as_it_would_end_the_run(
         image.write_bytes(b"")
     assert command(["profile", "small.toml", "--steps", "1"]) in (1, 2)
     assert "can't be read as an image" in capsys.readouterr().err
-
-
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A folder whose name leaves room for the sockets that processes make in TMPDIR: with a longer
-    one, as tmp_path is among pytest's workers, no batch ever comes out of a process that loads."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        yield Path(name)
 
 
 @pytest.mark.slow
