@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -345,23 +344,13 @@ def test_the_table_has_every_part_and_fits_eighty_columns(
     assert max(map(len, tables)) <= 80
 
 
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A folder whose name leaves room for the sockets that processes make in TMPDIR: with a longer
-    one, as tmp_path is among pytest's workers, no batch ever comes out of a process that loads."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        yield Path(name)
-
-
 def test_nothing_is_written_but_the_trace(
-    folder: Path,
-    short: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With frozen layers computed once, and every checkpoint setting that could write."""
     monkeypatch.setenv("PTRAIN_RUNS", str(folder / "runs"))
-    monkeypatch.setenv("TMPDIR", str(short))
+    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
+    (folder / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
     before = contents(folder)
     freeze = ["--set", 'model.freeze=["*"]', "--set", "train.cache=on"]
@@ -369,7 +358,7 @@ def test_nothing_is_written_but_the_trace(
     assert told["later_epochs"]["steps"] == 2
     assert contents(folder) == before
     assert not cache_folder().exists()
-    assert list(short.iterdir()) == []
+    assert list((folder / "tmp").iterdir()) == []
 
 
 def test_the_first_epoch_is_told_as_it_computes_and_later_ones_from_what_is_kept(
@@ -472,10 +461,10 @@ def test_an_image_that_cannot_be_read_ends_it_as_it_would_end_the_run(
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_with_130_and_leaves_no_process_and_no_folder(
-    folder: Path, short: Path
-) -> None:
-    environment = os.environ | {"TMPDIR": str(short), "PYTHONPATH": str(TOP)}
+def test_ctrl_c_ends_it_with_130_and_leaves_no_process_and_no_folder(folder: Path) -> None:
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(TOP)}
     program = "import sys; from engine.cli import main; sys.argv[0] = 'ptrain'; main()"
     arguments = ["profile", "small.toml", "--steps", "1000000"]
     process = subprocess.Popen(
@@ -488,7 +477,7 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_process_and_no_folder(
     )
     try:
         limit = time.monotonic() + 300
-        while process.poll() is None and not _has_steps(short) and time.monotonic() < limit:
+        while process.poll() is None and not _has_steps(temporary) and time.monotonic() < limit:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=60)
@@ -497,7 +486,7 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_process_and_no_folder(
             os.killpg(process.pid, signal.SIGKILL)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in error
-    assert not list(short.glob("ptrain-*"))
+    assert not list(temporary.glob("ptrain-*"))
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
 
