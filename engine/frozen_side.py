@@ -69,6 +69,9 @@ class Side:
         self._masks = samples.source.targets is None
         self._trial: list[Tried] | None = None if always else []
         self._waited, self._epoch = 0.0, 0
+        # Whether the tail works in place on what it is given; if not, it is given what is kept.
+        # Unknown at first. Other devices are given a copy at any rate.
+        self._in_place: bool | None = None if device.type == "cpu" else False
         self._store: FeatureStore | None = None
         self._shapes: list[list[int]] = []
         self._over = False
@@ -85,7 +88,7 @@ class Side:
 
     def batch(self, epoch: int, indices: Tensor) -> Batch:
         assert self._store is not None
-        features = self._store.take(self._numbers(epoch, indices))
+        features = self._store.take(self._numbers(epoch, indices), views=self._in_place is False)
         targets = self._samples.source.targets
         chosen = features[-1].long() if targets is None else targets.index_select(0, indices)
         features = features[:-1] if targets is None else features
@@ -117,8 +120,21 @@ class Side:
         features = self._features(batch)
         if again:
             features = [feature.clone() for feature in features]
+        elif self._in_place is None and batch.features is not None:
+            return self._watched(features, len(batch.features))
         with self._autocast:
             return self._tail(*features)
+
+    def _watched(self, features: Sequence[Tensor], count: int) -> Any:
+        """What the tail gives, of copies of the first `count`, which tell whether it changes them:
+        torch counts the changes of each tensor, but of those made in inference mode."""
+        with torch.inference_mode(False):
+            copies = [feature.clone() for feature in features[:count]]
+        before = [copy._version for copy in copies]
+        with self._autocast:
+            output = self._tail(*copies, *features[count:])
+        self._in_place = before != [copy._version for copy in copies]
+        return output
 
     def _features(self, batch: Batch) -> Sequence[Tensor]:
         if batch.features is not None:

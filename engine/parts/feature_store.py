@@ -157,8 +157,12 @@ class FeatureStore:
         except OSError as error:
             self.told = f"{self.path}: {error.strerror}"
 
-    def take(self, samples: Tensor) -> tuple[Tensor, ...]:
-        """Of what it holds: (batch, …) each, copies that may be changed."""
+    def take(self, samples: Tensor, *, views: bool = False) -> tuple[Tensor, ...]:
+        """Of what it holds: (batch, …) each, copies that may be changed. `views`: where the samples
+        follow each other, not copied, for those who change nothing."""
+        first = int(samples[0])
+        if views and torch.equal(samples, torch.arange(first, first + len(samples))):
+            return self.layout.unpack(self._rows[first : first + len(samples)])
         return self.layout.unpack(self._rows.index_select(0, samples))
 
     def forget(self) -> None:

@@ -68,7 +68,7 @@ class Workers:
         if self._iterator is None:
             _room_for_sockets()
             _give_memory_back()
-        with self._told(), _quietly(), _held_back(_STOPPING):
+        with self._told(), _quietly(), _held_back():
             self._iterator = iterator = iter(self._loader)
         while True:
             with self._told():
@@ -157,13 +157,37 @@ def _start(worker: int) -> None:
 
 
 @contextmanager
-def _held_back(signals: set[signal.Signals]) -> Iterator[None]:
-    """They arrive afterwards: one that came between a worker's start and its `_start` would end
-    it, and with it the run."""
+def _held_back() -> Iterator[None]:
+    """Whatever asks this process or its workers to stop arrives afterwards.
+
+    One that came between a worker's start and its `_start` would end it, and with it the run. And
+    one that raised here in between would leave workers that nobody knows of, and that are deaf to
+    it: Python waits for them at its end, for ever.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which raises nothing here
+        with _blocked():
+            yield
+        return
+    # The mask is this thread's: any other one may take the signal, and it is raised here.
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in _STOPPING}
+    try:
+        with _blocked():
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """For this thread, and for the workers until their `_start`."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         yield
     finally:

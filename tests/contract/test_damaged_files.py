@@ -121,7 +121,6 @@ def test_the_files_are_good_before_they_are_damaged(tmp_path: Path, text: str) -
 
 @settings(
     max_examples=2000,
-    deadline=None,
     derandomize=True,
     database=None,
 )

@@ -299,7 +299,7 @@ def test_a_name_too_long_for_a_file_is_not_there(tmp_path):
     assert "there is no image" in problem.message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(st.binary(max_size=60), st.text(alphabet='ia,;\t"\n\r01.|\0\ufeff', max_size=60)),
     st.sampled_from(["classification", "multilabel", "regression"]),

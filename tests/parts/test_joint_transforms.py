@@ -130,7 +130,7 @@ MOVES = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(MOVES), min_size=1, max_size=4, unique_by=lambda move: move["name"]),
     st.integers(0, 2**31),

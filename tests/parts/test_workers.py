@@ -38,6 +38,32 @@ loaded = data()
 print(sum(len(batch.indices) for batch in loaded.train_batches(0)))
 loaded.close()
 """
+# Another thread takes the signal while a worker is being started.
+INTERRUPT = """
+import multiprocessing, os, signal, threading, time
+loaded = data()
+started = threading.Event()
+
+def interrupt():
+    started.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+start = multiprocessing.context.ForkProcess.start
+
+def interrupted_start(process):
+    start(process)
+    started.set()
+    for _ in range(20):
+        time.sleep(0.01)
+
+multiprocessing.context.ForkProcess.start = interrupted_start
+try:
+    next(loaded.train_batches(0))
+except KeyboardInterrupt:
+    loaded.close()
+print(len(psutil.Process().children()))
+"""
 
 
 @pytest.fixture
@@ -77,3 +103,9 @@ def test_a_long_folder_for_temporary_files_loses_no_batch(folder: Path) -> None:
     long.mkdir()
     assert printed(READ, folder, TMPDIR=str(long)) == "8"
     assert not list(long.glob("pymp-*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not forked")
+def test_ctrl_c_while_workers_start_leaves_none_of_them(folder: Path) -> None:
+    """They are deaf to it, and Python would wait for them at its end."""
+    assert printed(INTERRUPT, folder) == "0"

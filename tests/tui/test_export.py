@@ -181,7 +181,7 @@ def test_diamonds_of_the_best_are_filled() -> None:
     assert found == [True, False, True]  # the legend's first
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(content=any_content(), log=st.booleans(), cursor=st.none() | st.floats(-5, 40),
        part=st.none() | st.tuples(st.floats(0, 0.4), st.floats(0.5, 1)))  # fmt: skip
 def test_no_series_breaks_a_picture(

@@ -57,7 +57,7 @@ def frozen_in(tree: ModuleTree, model: nn.Module, freezing: Freezing) -> frozens
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_engine_freezes_exactly_what_was_chosen_by_the_patterns_that_are_written(
     data: st.DataObject,
 ) -> None:
@@ -73,7 +73,7 @@ def test_the_engine_freezes_exactly_what_was_chosen_by_the_patterns_that_are_wri
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_they_are_never_more_than_the_topmost_frozen_modules_by_their_names(
     data: st.DataObject,
 ) -> None:
@@ -88,7 +88,7 @@ def test_they_are_never_more_than_the_topmost_frozen_modules_by_their_names(
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_patterns_freeze_is_known_as_the_engine_does_it(data: st.DataObject) -> None:
     model, heads = data.draw(models_and_heads())
     tree = of_model(model, heads)

@@ -65,7 +65,7 @@ def contents(draw_: st.DrawFn) -> Content:
                    measured=measured)  # fmt: skip
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     content=contents(),
     width=st.integers(20, 300),

@@ -179,7 +179,7 @@ ENDS = st.tuples(st.sampled_from(["\n", "\r\n"]), st.sampled_from([b"", b"\xef\x
 
 
 @given(files(), ENDS, st.sampled_from(NEW), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_only_the_bytes_of_the_value_change(
     written: Written, ends: tuple[str, bytes], new: str, random: Any
 ) -> None:
@@ -202,7 +202,7 @@ def test_only_the_bytes_of_the_value_change(
 
 
 @given(files(), ENDS, st.sampled_from([*NEW[:6], "true"]), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_new_key_is_one_line_more_and_its_undoing_one_less(
     written: Written, ends: tuple[str, bytes], new: str, random: Any
 ) -> None:
