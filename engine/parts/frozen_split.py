@@ -56,7 +56,7 @@ class FrozenSplit:
 def split_frozen(model: nn.Module) -> FrozenSplit:
     """Split where the part that trains begins, with the modules in the mode they are in now.
 
-    Raises UnsplitError where it can't be told, or where nothing but the input itself is fixed.
+    Raises UnsplitError where it can't be told, or where no weights are in what is fixed.
     """
     before = set(vars(model))
     try:
@@ -82,12 +82,16 @@ def _split(
     prefix = _prefix(graph, border)
     tail = _tail(graph, fixed, border)
     last = [names.get(node, node.name) for node in border.tensors]
-    return FrozenSplit(
+    split = FrozenSplit(
         GraphModule(model, prefix, "Prefix"),
         GraphModule(model, tail, "Tail"),
         len(border.tensors),
         last,
     )
+    if not any(True for _ in prefix_tensors(split)):
+        # Flattened or turned around, say: to take that from where it is kept costs as much.
+        raise UnsplitError("what comes first trains, or has no weights")
+    return split
 
 
 @dataclass(frozen=True)

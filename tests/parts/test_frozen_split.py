@@ -137,6 +137,13 @@ def test_where_the_first_layer_trains_nothing_is_computed_once() -> None:
         split_frozen(model)
 
 
+def test_nor_where_nothing_before_it_has_weights() -> None:
+    """Such as the input that GoogLeNet and Inception shift to other means."""
+    model = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(12, 2))
+    with pytest.raises(UnsplitError, match="has no weights"):
+        split_frozen(model)
+
+
 def test_norms_that_go_on_training_are_no_part_of_it() -> None:
     model, heads, _ = built("resnet18")
     section = Model(backbone="resnet18", weights="none", freeze=["*"], freeze_norm=False)
