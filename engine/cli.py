@@ -276,7 +276,7 @@ app.add_typer(queue_app, name="queue")
 def queue(context: typer.Context, runs: Runs = None, json: Json = False) -> None:
     """The experiments that wait for their device, the next one first."""
     if context.invoked_subcommand is None:
-        from engine.queue import print_queue
+        from engine.queue_table import print_queue
 
         print_queue(runs, json=json)
 
@@ -302,7 +302,7 @@ def queue_remove(
     json: Json = False,
 ) -> None:
     """Take an experiment out of the queue."""
-    from engine.queue import remove
+    from engine.queue_table import remove
 
     remove(place, runs, json=json)
 

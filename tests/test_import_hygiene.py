@@ -3,9 +3,11 @@ looked at."""
 
 import importlib.util
 import json
+import os
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,33 @@ def light() -> set[str]:
         *("forking", "workbench"),
     )
     return loaded_by(*(f"{engine.__name__}.{name}" for name in names))
+
+
+COMMAND = """
+import json, sys
+from engine.cli import main
+sys.argv[0] = "ptrain"
+try:
+    main()
+except SystemExit:
+    names = sorted({name.partition(".")[0] for name in sys.modules})
+    print(json.dumps(names), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", [["runs"], ["queue"], ["cache"], ["compare", "--help"]])
+def test_what_only_shows_what_is_there_knows_no_experiment_and_asks_no_driver(
+    command: list[str], tmp_path: Path
+) -> None:
+    """These would take as long again as the whole command."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, *command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(engine.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert "engine" in loaded
+    assert not loaded & {"torch", "textual", "pydantic", "pynvml", "tree_sitter"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any
 
 import psutil
-import pynvml
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,15 @@ class Device:
         return asdict(self)
 
 
+@cache
+def nvml() -> Any:
+    """NVIDIA's driver. Imported by the first that asks: it takes 0.1 s, and who only lists runs or
+    what is queued asks nobody."""
+    import pynvml
+
+    return pynvml
+
+
 def devices() -> list[Device]:
     """Every device of this machine, the CPU first."""
     memory = psutil.virtual_memory()
@@ -38,34 +48,34 @@ def devices() -> list[Device]:
 def device_usage(index: int) -> tuple[int, int, int] | None:
     """(memory used, memory total, utilisation in per cent) of cuda:index; None without a driver."""
     try:
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(_visible(pynvml.nvmlDeviceGetCount())[index])
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        usage = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu
-    except (pynvml.NVMLError, IndexError):
+        nvml().nvmlInit()
+        handle = nvml().nvmlDeviceGetHandleByIndex(_visible(nvml().nvmlDeviceGetCount())[index])
+        memory = nvml().nvmlDeviceGetMemoryInfo(handle)
+        usage = nvml().nvmlDeviceGetUtilizationRates(handle).gpu
+    except (nvml().NVMLError, IndexError):
         return None
     return int(memory.used), int(memory.total), int(usage)
 
 
 def _cuda_devices() -> list[Device]:
     try:
-        pynvml.nvmlInit()
-        indices = _visible(pynvml.nvmlDeviceGetCount())
+        nvml().nvmlInit()
+        indices = _visible(nvml().nvmlDeviceGetCount())
         return [_cuda_device(order, index) for order, index in enumerate(indices)]
-    except pynvml.NVMLError:
+    except nvml().NVMLError:
         return []  # no NVIDIA driver here, which is an answer and not an error
 
 
 def _cuda_device(order: int, index: int) -> Device:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    handle = nvml().nvmlDeviceGetHandleByIndex(index)
+    memory = nvml().nvmlDeviceGetMemoryInfo(handle)
+    processes = nvml().nvmlDeviceGetComputeRunningProcesses(handle)
     return Device(
         f"cuda:{order}",
-        str(pynvml.nvmlDeviceGetName(handle)),
+        str(nvml().nvmlDeviceGetName(handle)),
         int(memory.total),
         int(memory.free),
-        int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+        int(nvml().nvmlDeviceGetUtilizationRates(handle).gpu),
         [_user(process.pid) for process in processes],
     )
 
@@ -84,7 +94,7 @@ def _visible(count: int) -> list[int]:
             numbers.append(int(entry))
         elif entry.startswith("GPU-"):
             numbers.append(
-                pynvml.nvmlDeviceGetIndex(pynvml.nvmlDeviceGetHandleByUUID(entry.encode()))
+                nvml().nvmlDeviceGetIndex(nvml().nvmlDeviceGetHandleByUUID(entry.encode()))
             )
         else:
             break  # CUDA itself ignores what follows an entry it doesn't know
