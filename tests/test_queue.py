@@ -18,6 +18,8 @@ from tests.test_processes import ptrain, wait_for
 EXPERIMENT = """
 [data]
 dataset = "digits"
+image_size = 32
+batch_size = 256
 [model]
 backbone = "mnasnet0_5"
 weights = "none"
