@@ -86,7 +86,8 @@ class Data(Section):
     train on a batch of one sample."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load images; changes the speed, never the numbers. `auto`: none for small
-    data in memory, else one less than the cores there are, at most 8."""
+    data in memory, else one less than the cores there are, but 2 on two, and at
+    most 8."""
     image_size: int | None = Field(default=None, ge=1)
     """Height and width of the images for the model, in pixels. Default: what the backbone's
     weights were trained at."""

@@ -38,6 +38,9 @@ __all__ = ["Batch", "Data", "Kept", "Unreadable", "build_data"]
 
 PREPARED_BYTES = 2**30  # at most that much memory for images that are transformed only once
 SMALL = 10_000  # samples in memory for which starting workers costs more than it gains
+# On two cores, which train too: the last epoch of four trainings from JPEG files took 0.83 to 1.05
+# of its time with one worker, and 0.86 to 0.99 of that without any. Each is two batches ahead.
+MOST_WORKERS = 8
 VALIDATION = -1  # the "epoch" of validation: whatever is drawn there is the same each time
 
 A = TypeVar("A")
@@ -269,4 +272,4 @@ def _worker_count(workers: int | str, source: Source) -> int:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         cores = os.cpu_count() or 1
-    return min(8, cores - 1)
+    return min(MOST_WORKERS, max(2, cores - 1) if cores > 1 else 0)

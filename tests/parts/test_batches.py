@@ -303,11 +303,10 @@ def test_batches_of_prepared_digits_go_on_at_any_batch(build):
 def test_workers_are_none_for_small_data_in_memory_and_the_spare_cores_else(
     images, build, monkeypatch
 ):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(3)), raising=False)
     assert build(workers="auto", augment=AUGMENT).workers == 0
-    assert build(**of_folder(images, workers="auto")).workers == 2
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
-    assert build(**of_folder(images, workers="auto")).workers == 8
+    for cores, workers in ((1, 0), (2, 2), (3, 2), (4, 3), (64, 8)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, n=cores: range(n), raising=False)
+        assert build(**of_folder(images, workers="auto")).workers == workers
 
 
 def test_more_workers_than_cores_give_no_warning(images, build):
