@@ -55,7 +55,7 @@ def jpeg(options: Options, folder: Path) -> Iterator[Table]:
     about = (
         "squeezenet1_1, everything trains, from JPEG files, without augmentation. No layer's "
         "values can be kept; ptrain keeps the prepared images. Wanted: at least as fast as the "
-        "loop with its DataLoader."
+        "loop with its DataLoader. ptrain's dropout draws other numbers, so its curve is another."
     )
     work = replace(squeezenet(options), trained=("",))
     epochs = min(2, options.by_hand)

@@ -102,7 +102,8 @@ def generators(device: torch.device) -> dict[str, Any]:
     )
     states: dict[str, Any] = {
         "torch": torch.get_rng_state(),
-        "python": [version, list(numbers), gauss],
+        # As tensors: the 625 numbers one by one are a quarter of the time that pickling takes.
+        "python": [version, torch.tensor(numbers), gauss],
         "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
     }
     if device.type == "cuda":
@@ -116,7 +117,7 @@ def restore_generators(states: dict[str, Any], device: torch.device) -> None:
     """A state of a device that is not used any more is left out: its numbers can't be gone on."""
     torch.set_rng_state(states["torch"])
     version, numbers, gauss = states["python"]
-    random.setstate((version, tuple(numbers), gauss))
+    random.setstate((version, tuple(numbers.tolist()), gauss))
     kind, keys, position, has_gauss, cached = states["numpy"]
     np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     if device.type == "cuda" and "cuda" in states:

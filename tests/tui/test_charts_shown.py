@@ -28,6 +28,7 @@ from tui.screens.exporting import ExportName
 from tui.widgets.chart import Chart
 from tui.widgets.chart_grid import LOWEST
 from tui.widgets.run_charts import RunCharts
+from tui.widgets.run_table import RunTable
 
 __all__ = ["watched"]  # the fixture
 
@@ -338,6 +339,20 @@ def test_m_chooses_which_charts_are_shown(tmp_path: Path, size: tuple[int, int])
         await pilot.press("a")
         await screen(app, pilot, type(app.main))
         assert (charts.wanted, list(charts.charts)[:2]) == (None, ["loss", "lr"])
+
+    on_the_board(tmp_path, then, size)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+@pytest.mark.parametrize(("key", "dialog"), [("m", ChartsDialog), ("E", ChoiceDialog)])
+def test_the_charts_keys_work_wherever_one_is(
+    tmp_path: Path, size: tuple[int, int], key: str, dialog: type
+) -> None:
+    async def then(app: Dashboard, pilot: Pilot[None], run: RunDirectory) -> None:
+        await pilot.press("1")
+        assert isinstance(app.focused, RunTable)
+        await pilot.press(key)
+        await screen(app, pilot, dialog)
 
     on_the_board(tmp_path, then, size)
 

@@ -40,7 +40,7 @@ from tui.widgets.difference_table import DifferenceTable
 from tui.widgets.experiment_list import ExperimentList
 from tui.widgets.key_line import KeyLine
 from tui.widgets.log_pane import LogPane
-from tui.widgets.run_charts import RunCharts
+from tui.widgets.run_charts import CHOOSES, EXPORTS, RunCharts
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_pane import RunPane
 from tui.widgets.run_summary import RunSummary
@@ -91,6 +91,8 @@ class MainScreen(Screen[object]):
         Binding("plus", "epochs", "Epochs", show=False, tooltip="More epochs, or fewer"),
         Binding("Q", "queue", "Queue", show=False, tooltip="What waits for its device"),
         Binding("l", "log", "Log", show=False, tooltip="Go to the log"),
+        Binding("m", "charts('choose')", "Charts", show=False, tooltip=CHOOSES),
+        Binding("E", "charts('export')", "Export", show=False, tooltip=EXPORTS),
         Binding("1", "pane('left')", "Runs", show=False, tooltip="Go to experiments and runs"),
         Binding("2", "pane('charts')", "Charts", show=False, tooltip="Go to the charts"),
         Binding("3", "pane('right')", "Run", show=False, tooltip="Go to the run's checkpoints"),
@@ -301,6 +303,11 @@ class MainScreen(Screen[object]):
         )
         goals = {"left": "RunTable", "right": "CheckpointList", "charts": "#charts *:can-focus"}
         self.set_focus(next(iter(self.query(goals[name])), None))
+
+    def action_charts(self, act: str) -> None:
+        """What the charts' own keys do, from anywhere."""
+        self.action_pane("charts")
+        getattr(self.query_one(RunCharts), f"action_{act}")()
 
     def action_log(self) -> None:
         self.action_pane("right")

@@ -25,6 +25,7 @@ from tui.widgets.chart_grid import ChartGrid
 # What is kept of the average at each step.
 SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 DEFAULT = 3
+CHOOSES, EXPORTS = "Choose which charts are shown", "What is seen as CSV, SVG, PNG or Markdown"
 SMOOTHS = "Smooth this chart less and more"
 LOOKED_SECONDS = 1.0  # between two looks at whether a plan is to be asked for: it costs a process
 
@@ -63,8 +64,8 @@ class RunCharts(ChartGrid):
             show=False,
         ),
         Binding("x", "x_axis", "Axis", tooltip="x: step, epoch or time"),
-        Binding("m", "choose", "Charts", tooltip="Choose which charts are shown"),
-        Binding("E", "export", "Export", tooltip="What is seen as CSV, SVG, PNG or Markdown"),
+        Binding("m", "choose", "Charts", tooltip=CHOOSES),
+        Binding("E", "export", "Export", tooltip=EXPORTS),
     ]  # fmt: skip
 
     def __init__(self, *, ascii: bool = False, id: str | None = None) -> None:
