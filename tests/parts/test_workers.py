@@ -38,9 +38,11 @@ loaded = data()
 print(sum(len(batch.indices) for batch in loaded.train_batches(0)))
 loaded.close()
 """
-# Another thread takes the signal while a worker is being started.
+# Another thread takes the signal while a worker is being started. (What a shell starts in the
+# background ignores Ctrl+C, and so do its children, unless they say otherwise.)
 INTERRUPT = """
 import multiprocessing, os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 loaded = data()
 started = threading.Event()
 
