@@ -465,7 +465,7 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_process_and_no_folder(folder: Pat
     temporary = folder / "tmp"
     temporary.mkdir()
     environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(TOP)}
-    # As at a terminal: what a shell starts in the background ignores Ctrl+C, and so do its children.
+    # As at a terminal: what a shell starts in the background ignores Ctrl+C, as its children do.
     program = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from engine.cli import main; sys.argv[0] = 'ptrain'; main()"

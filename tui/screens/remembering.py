@@ -17,13 +17,13 @@ from tui.widgets.experiment_list import ExperimentList
 from tui.widgets.run_table import RunTable
 
 if TYPE_CHECKING:
-    from tui.screens.main import MainScreen
+    from tui.screens.watching import WatchScreen
 
 PANES = {"left": "1 Runs", "charts": "2 Charts", "right": "3 Run"}
 FOCUSED = ("ExperimentList", "RunTable", "CheckpointList", "RunLog", "Chart")
 
 
-def remembered_of(screen: MainScreen) -> Settings:
+def remembered_of(screen: WatchScreen) -> Settings:
     """What is to be remembered now."""
     return {
         "pane": screen.pane,
@@ -34,7 +34,7 @@ def remembered_of(screen: MainScreen) -> Settings:
     }
 
 
-def give_back(screen: MainScreen, settings: Settings) -> None:
+def give_back(screen: WatchScreen, settings: Settings) -> None:
     """Before anything is shown: what the widgets remember, and which run is looked at."""
     for widget in _remembering(screen):
         widget.remembered = of_kind(settings, type(widget).__name__, dict, {})
@@ -42,7 +42,7 @@ def give_back(screen: MainScreen, settings: Settings) -> None:
         screen.chosen = Path(run)
 
 
-def go_back(screen: MainScreen, settings: Settings) -> None:
+def go_back(screen: WatchScreen, settings: Settings) -> None:
     """Once the lists are filled: to the selection, the pane, and what had the focus."""
     screen.query_one(RunTable).choose(Path(of_kind(settings, "run", str, "")))
     screen.query_one(ExperimentList).choose(
@@ -58,7 +58,7 @@ def go_back(screen: MainScreen, settings: Settings) -> None:
             return
 
 
-def _remembering(screen: MainScreen) -> list[Remembers]:
+def _remembering(screen: WatchScreen) -> list[Remembers]:
     return [widget for widget in screen.query("*") if isinstance(widget, Remembers)]
 
 
