@@ -3,7 +3,6 @@ looked at."""
 
 import importlib.util
 import json
-import os
 import pkgutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import engine
+from tests.test_processes import environment
 
 LOOK = """
 import importlib, json, sys
@@ -90,7 +90,7 @@ def test_what_only_shows_what_is_there_knows_no_experiment_and_asks_no_driver(
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, *command],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(engine.__file__).parents[1])},
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,

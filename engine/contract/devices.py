@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from typing import Any
 
 import psutil
@@ -26,7 +25,6 @@ class Device:
         return asdict(self)
 
 
-@cache
 def nvml() -> Any:
     """NVIDIA's driver. Imported by the first that asks: it takes 0.1 s, and who only lists runs or
     what is queued asks nobody."""

@@ -77,8 +77,6 @@ def _split(
 ) -> FrozenSplit:
     fixed = _fixed(graph, model, constants)
     border = _border(graph, fixed)
-    if not border.tensors or all(node.op == "placeholder" for node in border.tensors):
-        raise UnsplitError("what comes first trains")
     prefix = _prefix(graph, border)
     tail = _tail(graph, fixed, border)
     last = [names.get(node, node.name) for node in border.tensors]
@@ -88,7 +86,7 @@ def _split(
         len(border.tensors),
         last,
     )
-    if not any(True for _ in prefix_tensors(split)):
+    if not border.tensors or not any(prefix_tensors(split)):
         # Flattened or turned around, say: to take that from where it is kept costs as much.
         raise UnsplitError("what comes first trains, or has no weights")
     return split

@@ -164,13 +164,10 @@ def _held_back() -> Iterator[None]:
     one that raised here in between would leave workers that nobody knows of, and that are deaf to
     it: Python waits for them at its end, for ever.
     """
-    if threading.current_thread() is not threading.main_thread():  # which raises nothing here
-        with _blocked():
-            yield
-        return
-    # The mask is this thread's: any other one may take the signal, and it is raised here.
+    # The mask is this thread's. Any other may take the signal, and it is raised in the main one.
+    main = threading.current_thread() is threading.main_thread()
     came: list[int] = []
-    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in _STOPPING}
+    before = {n: signal.signal(n, lambda n, _: came.append(n)) for n in _STOPPING if main}
     try:
         with _blocked():
             yield

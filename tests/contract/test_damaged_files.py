@@ -119,11 +119,7 @@ def test_the_files_are_good_before_they_are_damaged(tmp_path: Path, text: str) -
     assert read(tmp_path / "good.toml").experiment.model.backbone in text
 
 
-@settings(
-    max_examples=2000,
-    derandomize=True,
-    database=None,
-)
+@settings(max_examples=2000, derandomize=True, database=None)
 @given(chance=st.randoms(use_true_random=True))  # one number each, from hypothesis
 def test_a_damaged_file_is_read_or_refused_with_every_problem_in_its_place(
     tmp_path_factory: pytest.TempPathFactory, chance: Random

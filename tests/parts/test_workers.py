@@ -1,15 +1,15 @@
 """What processes that load need of the one that starts them. Each test has one of its own to start
 from: its heap and its folder for temporary files are those of nothing else."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-TOP = Path(__file__).parents[2]
+from tests.test_processes import environment
+from tests.training import draw_images
+
 START = """
 from pathlib import Path
 import psutil, torch
@@ -71,19 +71,15 @@ print(len(psutil.Process().children()))
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for split in ("train", "val"):
-        for name in ("ant", "bee"):
-            (tmp_path / "images" / split / name).mkdir(parents=True)
-            for number in range(4):
-                file = tmp_path / "images" / split / name / f"{number}.png"
-                Image.new("RGB", (20, 20), (number, 0, 0)).save(file)
+        draw_images(tmp_path / "images" / split, {"ant": 4, "bee": 4}, size=20)
     return tmp_path
 
 
-def printed(code: str, folder: Path, **environment: str) -> str:
+def printed(code: str, folder: Path, **more: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", START + code],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(TOP)} | environment,
+        env=environment() | more,
         capture_output=True,
         text=True,
         timeout=120,

@@ -195,10 +195,11 @@ class WatchScreen(Screen[object]):
 
     def _show_run(self) -> None:
         watched = self._chosen_run()
-        self.query_one(RunSummary).show(watched, self._no_run())
+        told = self._no_run()
+        self.query_one(RunSummary).show(watched, told)
         words = self.query_one("#no-runs", Words)
         words.set_class(not self.watched, "-none")
-        words.text = "" if self.watched else f"\n{self._no_run()}"
+        words.text = f"\n{told}"
         overlaid = self.query_one(RunPane).overlaid(self.chosen)
         self.query_one(RunCharts).show(watched, overlaid)
         self.query_one(DifferenceTable).show(overlaid)
