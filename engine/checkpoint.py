@@ -235,7 +235,9 @@ class Keeper:
                 "make room on that disk; the checkpoint before is intact, the training goes on",
             )
         else:
-            self._prune(progress)
+            # What `last` names stays until there is a later one, which a killed run goes on from.
+            if "last" in names:
+                self._prune(progress)
         return frozenset(there)
 
     def _announce(

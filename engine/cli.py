@@ -357,7 +357,10 @@ def layers(
     json: Json = False,
 ) -> None:
     """The module tree: shapes, parameters, what is frozen, group and learning rate."""
-    from engine.layers import print_layers
+    from engine.importing import importing
+
+    with importing():
+        from engine.layers import print_layers
 
     print_layers(named, set_, depth, given(stdin), json=json)
 

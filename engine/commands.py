@@ -18,6 +18,7 @@ from engine.contract.run_directory import RunDirectory, create, runs_root
 from engine.contract.runs import find_run, last_word, status
 from engine.contract.toml_file import ExperimentFile, contents, read, read_bytes, resolved_text
 from engine.display import Display, JsonLines, Screen, ending, follow, watching
+from engine.importing import importing
 from engine.launch import Begin, detach, end_now, spawn, stop, tell
 from engine.printing import print_problems
 
@@ -128,9 +129,10 @@ def _engine(file: ExperimentFile, earlier: RunDirectory | None, launch: Launch) 
 
 def _begin(file: ExperimentFile, launch: Launch) -> int:
     """Built before there is a directory: a run that can't begin leaves none behind."""
-    from engine import run as engine
-    from engine.check import checked
-    from engine.control import Control
+    with importing():
+        from engine import run as engine
+        from engine.check import checked
+        from engine.control import Control
 
     parts = checked(file, refetch=launch.refetch)
     try:
@@ -151,7 +153,8 @@ def _go_on(run: RunDirectory, file: ExperimentFile, launch: Launch) -> int:
 
     control = Control(run)
     control.skip_earlier()
-    from engine import run as engine  # seconds, in which this engine may be asked something
+    with importing():
+        from engine import run as engine  # seconds, in which this engine may be asked something
 
     def go_on() -> int:
         return engine.resume(run, file, control, launch.checkpoint)
@@ -192,7 +195,8 @@ def check_file(
 ) -> int:
     """Print every problem. The exit code is 2 where there is one; warnings alone don't count."""
     file = read(path, overrides, text)
-    from engine.check import check
+    with importing():
+        from engine.check import check
 
     found = check(file, refetch=refetch)
     errors = [problem for problem in found if problem.severity == "error"]

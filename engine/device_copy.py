@@ -44,6 +44,8 @@ class DeviceCopy:
             return copies[place]
 
         self._content: dict[str, Any] = _with_tensors(content, copied)
+        # Of the copies alone, wherever they are.
+        self.nbytes = sum(copy.nbytes for copy in copies.values())
         self._made: torch.cuda.Event | None = None
         if device.type == "cuda":
             self._made = torch.cuda.current_stream(device).record_event()

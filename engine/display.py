@@ -74,8 +74,8 @@ class Screen:
     def __init__(self, run: RunDirectory, out: IO[str], *, from_start: bool = True) -> None:
         self.run, self.state = run, RunState()
         self.events, self.log = Follower(run.events), Follower(run.console)
-        # Without markup: "[model]" and "layer[23]" are a person's words and no styles.
-        self.console = Console(file=out, highlight=False, soft_wrap=True, markup=False)
+        # Without markup and emoji: "[model]", "layer[23]" and ":on:" are a person's words.
+        self.console = Console(file=out, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self.live: Live | None = None
         self.ended = False
         if not from_start:

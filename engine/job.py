@@ -40,7 +40,10 @@ class Job:
     keeper: Keeper
     epochs: int
     stop_after_epoch: bool = False
-    writer: CheckpointWriter = field(default_factory=CheckpointWriter)
+    writer: CheckpointWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = CheckpointWriter(self.keeper)
 
     @property
     def planned_end(self) -> int:

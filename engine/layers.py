@@ -159,9 +159,9 @@ def _as_json(tree: Tree, shown: list[Layer]) -> dict[str, Any]:
 
 def _print(tree: Tree, shown: list[Layer]) -> None:
     """All of it in a pipe; on a terminal that is too narrow some columns are left out, and said."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False, soft_wrap=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
+        console = Console(highlight=False, width=1000, emoji=False)
     rows = [_row(tree, layer) for layer in shown]
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     left_out = []

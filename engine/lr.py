@@ -15,6 +15,7 @@ from engine.contract.problems import EXIT_FINISHED, InputError, Problem
 from engine.contract.scheduler import ReduceLROnPlateau
 from engine.contract.telling import telling
 from engine.contract.toml_file import ExperimentFile, read
+from engine.importing import importing
 from engine.lr_plot import print_plan
 from engine.printing import print_problems
 
@@ -42,13 +43,13 @@ def lr_of_file(
     file = read(path, overrides, text)
     if sys.stderr.isatty():
         print("importing torch …", file=sys.stderr)  # seconds in which nothing else is seen
-    from engine.chain_surprises import surprises
-
     try:
         groups = skeleton_rates(file)
         plan = _plan(file, groups, steps_per_epoch, series or [])
     except InputError as error:
         raise InputError(*file.locate(error.problems)) from None
+    from engine.chain_surprises import surprises
+
     told = file.locate([*_unfed(file, series), *surprises(file.experiment, groups, plan)])
     print_problems([*_about_series(file, series), *told], json=False)
     if json:
@@ -73,9 +74,10 @@ def numbers(text: str) -> list[float]:
 
 def skeleton_rates(file: ExperimentFile) -> list[GroupRates]:
     """The groups as training would have them, from a model without memory or weights."""
-    from engine.parts.backbones import build_skeleton
-    from engine.parts.optimizers import planned_rates
-    from engine.parts.unfreezing import build_stages
+    with importing():
+        from engine.parts.backbones import build_skeleton
+        from engine.parts.optimizers import planned_rates
+        from engine.parts.unfreezing import build_stages
 
     section = file.experiment.model
     built = build_skeleton(section, section.outputs or 2)  # their number is in no group's rate

@@ -30,10 +30,10 @@ ASCII = str.maketrans({HIGH: "+", MID: "|", LOW: "-", CORNER: "+", TICK: "+", BA
 
 def print_plan(plan: Plan) -> None:
     """To standard output: with colour on a terminal, and in ASCII where it knows no braille."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     width = min(console.width, WIDEST) - 1  # the last column makes some terminals wrap
     if not console.is_terminal:  # no name of a group may be cut off in a pipe
-        console = Console(highlight=False, soft_wrap=True, width=1000)
+        console = Console(highlight=False, soft_wrap=True, width=1000, emoji=False)
     for part in picture(plan, width, ascii=not _shows_braille()):
         if isinstance(part, Text):
             part.rstrip()

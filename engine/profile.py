@@ -14,6 +14,7 @@ from pathlib import Path
 
 from engine.contract.problems import EXIT_FINISHED, InputError, Problem
 from engine.contract.toml_file import read
+from engine.importing import importing
 from engine.printing import print_problems
 
 
@@ -32,10 +33,11 @@ def profile_file(
         print("importing torch …", file=sys.stderr)
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the driver numbers them
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own lines on standard error
-    from engine.check import checked
-    from engine.profile_memory import resident
-    from engine.profile_report import as_json, print_profile, say
-    from engine.profile_steps import measure
+    with importing():
+        from engine.check import checked
+        from engine.profile_memory import resident
+        from engine.profile_report import as_json, print_profile, say
+        from engine.profile_steps import measure
 
     before = resident()
     # What data and losses of one's own print is not to be in the JSON.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.checkpoint import Progress, epoch_file
-from engine.checkpoint_writer import Saved
+from engine.checkpoint_writer import Pending, Saved
 from engine.contract.problems import RunError, few
 from engine.job import Job
 from engine.snapshot import snapshot
@@ -18,27 +18,32 @@ def save_last(job: Job, answer: Callable[[bool], None] | None = None) -> None:
     thread that writes it."""
     checked_flush(job)
     settle(job)
-    _begin(job, copy.deepcopy(job.progress), None, {"last": "last.pt"}, answer)
+    answers = [] if answer is None else [answer]
+    _hold(job, copy.deepcopy(job.progress), None, {"last": "last.pt"}, answers, now=True)
 
 
 def save_epoch(job: Job, metrics: dict[str, float]) -> None:
-    """Begin a checkpoint at the end of an epoch: `last`, and what it is best of.
+    """A checkpoint at the end of an epoch: `last`, and what it is best of. Of short epochs it
+    is held in memory until its turn: several may be written as one.
 
     At the last epoch it is waited for: one that can't be written is the end of the run's result.
     """
     at_the_end = job.progress.epoch >= job.epochs
     if job.progress.epoch % job.parts.experiment.checkpoint.every and not at_the_end:
         return
-    settle(job)
-    metric = metrics.get(job.parts.monitor)
+    news = job.writer.news() if job.writer.has_room() else job.writer.wait()
+    _take_in(job, news.saved)
     ranked = copy.deepcopy(job.progress)
+    if news.under_way is not None:  # written before this one, or neither of them is
+        _rank_as(ranked, news.under_way.progress)
+    metric = metrics.get(job.parts.monitor)
     is_best, is_kept = job.keeper.rank(ranked, metric)
     names = {"epoch": epoch_file(ranked.epoch)} if is_kept else {}
     if is_best:
         names["best"] = "best.pt"
     # The last of them: what a killed run goes on from names no file that is not there.
     names["last"] = "last.pt"
-    _begin(job, ranked, metric, names)
+    _hold(job, ranked, metric, names)
     if at_the_end and not settle(job):
         raise_unwritten(job)
 
@@ -58,39 +63,39 @@ def _is_of_now(saved: Saved, job: Job) -> bool:
     return (saved.progress, saved.epochs) == (job.progress, job.epochs)
 
 
-def _begin(
+def _hold(
     job: Job,
     progress: Progress,
     metric: float | None,
     names: dict[str, str],
-    answer: Callable[[bool], None] | None = None,
+    answers: Sequence[Callable[[bool], None]] = (),
+    *,
+    now: bool = False,
 ) -> None:
     """From here on the training may go on: nothing that it changes is in what is written."""
-    taken, keeper, epochs = snapshot(job, progress), job.keeper, job.epochs
-
-    def write() -> Saved:
-        missing = names.keys() - keeper.save(taken.on_cpu(), progress, metric, names)
-        if answer is not None:
-            answer("last" not in missing)
-        return Saved(progress, epochs, frozenset(missing))
-
-    job.writer.begin(write)
+    taken = snapshot(job, progress)
+    job.writer.hold(Pending(taken, progress, job.epochs, metric, names, [*answers]), now=now)
 
 
 def settle(job: Job) -> bool:
-    """Wait for the checkpoint under way, if there is one. False where not all of it was written.
+    """Write what is held, and wait for it. False where not all of it was written."""
+    return _take_in(job, job.writer.wait().saved)
 
-    Only now is it known what is best and what is kept: no later checkpoint names a file that was
-    never written.
-    """
-    saved = job.writer.wait()
-    if saved is None:
-        return True
-    if "best" not in saved.missing:
-        job.progress.best, job.progress.best_step = saved.progress.best, saved.progress.best_step
-    if "epoch" not in saved.missing:
-        job.progress.kept = saved.progress.kept
-    return not saved.missing
+
+def _take_in(job: Job, saved: list[Saved]) -> bool:
+    """Only now is it known what is best and what is kept: no later checkpoint names a file that was
+    never written."""
+    for one in saved:
+        if "best" in one.there:
+            job.progress.best, job.progress.best_step = one.progress.best, one.progress.best_step
+        if "epoch" in one.there:
+            job.progress.kept = one.progress.kept
+    return not any(one.missing for one in saved)
+
+
+def _rank_as(progress: Progress, other: Progress) -> None:
+    progress.best, progress.best_step = other.best, other.best_step
+    progress.kept = copy.deepcopy(other.kept)
 
 
 def finish(job: Job) -> None:

@@ -237,9 +237,9 @@ def table(*columns: str) -> Table:
 
 def print_table(rows: Table) -> None:
     """At its full width where the output is no terminal: nothing may be cut off in a pipe."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
+        console = Console(highlight=False, width=1000, emoji=False)
     console.print(rows)
 
 

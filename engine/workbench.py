@@ -35,6 +35,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Protocol
 
 from engine import forking
+from engine.importing import importing
 
 # What the commands import, and what torch and torchvision import at their first use.
 WARM = (
@@ -126,8 +127,9 @@ class Workbench:
         rights; and meanwhile requests are heard, and the end of them."""
         try:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-            for name in WARM:
-                importlib.import_module(name)
+            with importing():
+                for name in WARM:
+                    importlib.import_module(name)
             self._imported = True
         except BaseException as error:
             self._imported = error

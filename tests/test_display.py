@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 
-from engine.contract.events import RunFinished
-from engine.contract.run_directory import RunDirectory
-from engine.display import ending, what_is_learned
+from engine.contract.events import RunFinished, Validated, encode
+from engine.contract.run_directory import RunDirectory, create
+from engine.display import Screen, ending, what_is_learned
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,14 @@ def test_the_best_checkpoint_is_told_with_the_metric_that_it_is_best_of(tmp_path
     assert f"best checkpoint  {tmp_path}/checkpoints/best.pt  (val/miou 0.8125)" in ending(
         event, run
     )
+
+
+def test_names_are_printed_as_they_are_neither_as_styles_nor_as_emoji(tmp_path):
+    run, out = create(tmp_path, "names", "", b""), StringIO()
+    validated = Validated(
+        time=0.0, step=8, epoch=0, metrics={"val/:on:": 0.5, "val/[red]": 0.25}, seconds=1.0
+    )
+    run.events.write_bytes(encode(validated))
+    Screen(run, out).look()
+    assert "val/:on: 0.5" in out.getvalue()
+    assert "val/[red] 0.25" in out.getvalue()

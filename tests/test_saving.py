@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
+import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from torch import nn
 
 from engine import checkpoint, saving
 from engine.checkpoint import Written, load
+from engine.checkpoint_writer import CheckpointWriter
 from engine.contract.control import ask
 from engine.contract.events import CheckpointSaved, RequestDone, Step, Warned
 from engine.contract.follower import Follower
@@ -204,8 +208,11 @@ def reading(into: list[dict[str, Any]], write: Any) -> Any:
     return and_read
 
 
-def test_no_more_than_one_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_large_copies_no_more_than_one_is_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     it = job(tmp_path, checkpoint=Checkpoint(every_steps=1))
+    it.writer = CheckpointWriter(it.keeper, most=0)
     real, under_way, found = snapshot, [0], []
 
     def counted(*given: Any) -> Any:
@@ -224,6 +231,163 @@ def test_no_more_than_one_is_under_way(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(checkpoint, "write", done)
     train(it)
     assert found == [1] * 18, "16 steps and two epochs"
+
+
+def written_one_by_one(job: Job) -> None:
+    job.writer = CheckpointWriter(job.keeper, pause=0, most=0)
+
+
+def written_at_the_end(job: Job) -> None:
+    job.writer = CheckpointWriter(job.keeper, pause=PATIENCE)
+
+
+def checkpoints(job: Job) -> dict[str, Any]:
+    """What is in each, by file name; all of them whole."""
+    paths = sorted(job.keeper.run.checkpoints.glob("*.pt"))
+    assert all(map(checkpoint.intact, paths))
+    return {path.name: load(path) for path in paths}
+
+
+def test_short_epochs_leave_the_same_checkpoints_in_fewer_files(tmp_path: Path) -> None:
+    slow, quick = job(tmp_path / "slow", epochs=6), job(tmp_path / "quick", epochs=6)
+    written_one_by_one(slow)
+    written_at_the_end(quick)
+    for it in (slow, quick):
+        it.keeper.keep = 2
+        train(it)
+    assert len(checkpoints(slow)) == 4, "last, best and two epochs"
+    assert differences(checkpoints(slow), checkpoints(quick)) == []
+    told = [event for event in events(quick) if isinstance(event, CheckpointSaved)]
+    assert sorted(event.path for event in told) == [f"checkpoints/{n}" for n in checkpoints(quick)]
+    assert len(events(slow)) > len(events(quick))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_written_together_is_what_would_have_been_written_one_by_one(
+    tmp_path: Path, seed: int
+) -> None:
+    """Epochs of any metric, with the disk's turn between some of them."""
+    draw = random.Random(seed)
+    slow, quick = job(tmp_path / "slow", epochs=99), job(tmp_path / "quick", epochs=99)
+    written_one_by_one(slow)
+    written_at_the_end(quick)
+    for it in (slow, quick):
+        it.keeper.keep = 3
+    for epoch in range(1, 13):
+        metric = draw.choice([0.1, 0.2, 0.3, 0.4, math.nan])
+        for it in (slow, quick):
+            it.progress.epoch, it.progress.step = epoch, 8 * epoch
+            save_epoch(it, {"val/loss": metric})
+        assert settle(slow)
+        if draw.random() < 0.3:
+            assert settle(quick)
+            assert differences(checkpoints(slow), checkpoints(quick)) == []
+            assert slow.progress == quick.progress
+    assert settle(quick)
+    assert differences(checkpoints(slow), checkpoints(quick)) == []
+
+
+def test_what_last_names_is_there_whenever_the_engine_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = job(tmp_path, epochs=99)
+    it.keeper.keep = 2
+    written_at_the_end(it)
+    real, seen = checkpoint.install, []
+
+    def and_look(written: Written, path: Path) -> None:
+        real(written, path)
+        there = checkpoints(it)
+        seen.append(set(there))
+        if "last.pt" in there:
+            progress = there["last.pt"]["progress"]
+            assert {row[2] for row in progress["kept"]} <= set(there)
+            assert "best.pt" in there
+
+    monkeypatch.setattr(checkpoint, "install", and_look)
+    for epoch, metric in enumerate([0.9, 0.8, 0.85, 0.4, 0.5, 0.3, 0.6], 1):
+        it.progress.epoch, it.progress.step = epoch, 8 * epoch
+        save_epoch(it, {"val/loss": metric})
+        if epoch in (2, 5, 7):
+            assert settle(it)
+    assert len(seen) == 11
+    assert set(checkpoints(it)) == {"last.pt", "best.pt", "epoch-0004.pt", "epoch-0006.pt"}
+
+
+def test_an_epoch_after_one_that_could_not_be_written_is_given_up_with_it(
+    tmp_path: Path, slow_disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second epoch is held while the first, which is the better one, waits for the disk, and
+    names it."""
+    it = job(tmp_path, epochs=99)
+    it.keeper.keep = 2
+    it.writer = CheckpointWriter(it.keeper, pause=0)
+    it.progress.epoch, it.progress.step = 1, 8
+    save_epoch(it, {"val/loss": 0.1})
+    assert slow_disk.writing.wait(PATIENCE)
+    it.progress.epoch, it.progress.step = 2, 16
+    save_epoch(it, {"val/loss": 0.2})
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.HashingFile, "write", raising(OSError(28, "No space left")))
+        slow_disk.released.set()
+        assert not settle(it)
+    assert (it.progress.best, it.progress.kept, checkpoints(it)) == (None, [], {})
+
+    it.progress.epoch, it.progress.step = 3, 24
+    save_epoch(it, {"val/loss": 0.3})
+    assert settle(it)
+    assert checkpoints(it)["best.pt"]["progress"]["best"] == 0.3
+    assert set(checkpoints(it)) == {"last.pt", "best.pt", "epoch-0003.pt"}
+    (told,) = [event for event in events(it) if isinstance(event, Warned)]
+    assert "no checkpoint at step 8" in told.what
+
+
+def test_what_names_a_best_that_could_not_be_written_is_not_written_in_the_same_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = job(tmp_path, epochs=99)
+    it.keeper.keep = 2
+    written_at_the_end(it)
+    real = checkpoint.install
+
+    def without_best(written: Written, path: Path) -> None:
+        if path.name == "best.pt":
+            raise OSError(28, "No space left on device")
+        real(written, path)
+
+    monkeypatch.setattr(checkpoint, "install", without_best)
+    for epoch, metric in enumerate([0.1, 0.2], 1):
+        it.progress.epoch, it.progress.step = epoch, 8 * epoch
+        save_epoch(it, {"val/loss": metric})
+    assert not settle(it)
+    assert set(checkpoints(it)) == {"epoch-0001.pt"}
+    assert (it.progress.best, it.progress.kept) == (None, [[0.1, 8, "epoch-0001.pt"]])
+
+
+def test_a_request_is_answered_at_once_where_epochs_wait_for_their_turn(tmp_path: Path) -> None:
+    it = job(tmp_path, epochs=99)
+    written_at_the_end(it)
+    it.progress.epoch, it.progress.step = 1, 8
+    save_epoch(it, {"val/loss": 0.5})
+    answered = threading.Event()
+    it.progress.step = 11
+    save_last(it, lambda saved: answered.set())
+    assert answered.wait(PATIENCE / 2)
+    assert last(it)["progress"]["step"] == 11
+    assert checkpoints(it)["best.pt"]["progress"]["step"] == 8
+
+
+def test_the_turn_comes_without_another_epoch(tmp_path: Path) -> None:
+    """A short epoch, and then one that takes hours."""
+    it = job(tmp_path, epochs=99)
+    it.writer = CheckpointWriter(it.keeper, pause=0.1)
+    it.progress.epoch, it.progress.step = 1, 8
+    save_epoch(it, {"val/loss": 0.5})
+    ends = time.monotonic() + PATIENCE
+    while not it.writer.news().saved:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    assert last(it)["progress"]["step"] == 8
 
 
 def test_what_never_trains_is_shared_and_what_ever_trains_is_copied(tmp_path: Path) -> None:
@@ -399,30 +563,36 @@ def test_a_stop_after_an_epoch_leaves_a_checkpoint_of_it_also_where_none_is_due(
 
 FORK = """
 import os, threading
+from types import SimpleNamespace
 begun, going_on, there = threading.Event(), threading.Event(), threading.Event()
 
 from engine.checkpoint import Progress
-from engine.checkpoint_writer import CheckpointWriter, Saved
+from engine.checkpoint_writer import CheckpointWriter, Pending
 
 # Registered later, so called earlier: the fork is under way, and waits for what is being written.
 os.register_at_fork(before=going_on.set)
 
-def write():
-    begun.set()
-    going_on.wait()
-    threading.Event().wait(0.2)  # far longer than a fork that does not wait
-    there.set()
-    return Saved(Progress(), 1, frozenset())
+class Slow:
+    def save(self, content, progress, metric, names):
+        begun.set()
+        going_on.wait()
+        threading.Event().wait(0.2)  # far longer than a fork that does not wait
+        there.set()
+        return frozenset(names)
 
-writer = CheckpointWriter()
-writer.begin(write)
+def pending(epochs):
+    taken = SimpleNamespace(nbytes=0, on_cpu=dict)
+    return Pending(taken, Progress(), epochs, None, {"last": "last.pt"})
+
+writer = CheckpointWriter(Slow())
+writer.hold(pending(1), now=True)
 begun.wait()
 pid = os.fork()
 if not pid:
-    again = CheckpointWriter()  # the lock is open
-    again.begin(lambda: Saved(Progress(), 2, frozenset()))
-    os._exit(0 if there.is_set() and again.wait().epochs == 2 else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), writer.wait().epochs)
+    again = CheckpointWriter(Slow())  # the lock is open
+    again.hold(pending(2), now=True)
+    os._exit(0 if there.is_set() and again.wait().saved[0].epochs == 2 else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), writer.wait().saved[0].epochs)
 """
 
 

@@ -76,7 +76,8 @@ class Checkpoint(Section):
     """Whether less or more of it is better. Default, by the metric's name: "min" for a loss, an
     error, a distance or a divergence, else "max"."""
     every: int = Field(default=1, ge=1)
-    """Epochs between checkpoints; the last epoch always writes one."""
+    """Epochs between checkpoints; the last epoch always writes one. Of epochs shorter than a second
+    those of a second are written together."""
     every_steps: int | None = Field(default=None, ge=1)
     """Also after this many optimizer steps, for long epochs. Default: none."""
     keep: int = Field(default=3, ge=0)
