@@ -42,7 +42,7 @@ from engine.parts.loss_build import (
 )
 from engine.parts.losses import Criterion
 from engine.parts.metrics import build_metrics
-from engine.parts.optimizers import build_optimizer, group_rates
+from engine.parts.optimizers import bare_step, build_optimizer, group_rates
 from engine.parts.presets import preset_of
 from engine.parts.schedule import Schedule
 from engine.parts.steps import steps_per_epoch
@@ -82,6 +82,11 @@ class Parts:
     def needs_closure(self) -> bool:
         """L-BFGS alone evaluates the loss by itself, several times a step."""
         return isinstance(self.optimizer, torch.optim.LBFGS)
+
+    @cached_property
+    def step(self) -> Callable[[], object]:
+        """The optimizer's own."""
+        return bare_step(self.optimizer)
 
     @cached_property
     def probabilities(self) -> bool:

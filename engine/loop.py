@@ -162,7 +162,7 @@ def optimizer_step(
 
     loss = gradients(parts, window, count)
     if not scaler.is_enabled():
-        optimizer.step()
+        parts.step()
         return loss, None
 
     scale = scaler._get_scale_async()  # the scaler's own tensor; get_scale() waits for the device
@@ -183,7 +183,8 @@ def optimizer_step(
 
 def gradients(parts: Parts, window: Window, count: Counts) -> StepLoss:
     """Zero, forward, loss, backward, clip: what the optimizer then steps on."""
-    parts.optimizer.zero_grad(set_to_none=True)
+    for parameter in parts.trained:  # zero_grad, without its range for a profiler: 40 µs
+        parameter.grad = None
     several = len(window.batches) > 1
     found: list[BatchLoss] = []
     kept: list[Kept] = []

@@ -14,6 +14,7 @@ from engine.contract.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Muon
 from engine.contract.optimizer_base import Group
 from engine.contract.problems import InputError, Problem
 from engine.parts.optimizers import (
+    bare_step,
     build_optimizer,
     chosen_implementation,
     group_rates,
@@ -275,6 +276,26 @@ def test_sgds_momentum_is_left_to_foreach_where_the_first_step_is_not_everyones(
     second.grad = torch.ones(2)
     with pytest.raises(TypeError):
         optimizer.step()
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_the_bare_step_is_torchs_without_what_it_wraps_around_it(name: str) -> None:
+    """If torch wraps nothing around it any more, the bare one has lost its reason."""
+    if name == "LBFGS":
+        pytest.skip("it takes a closure, and torch's own step")
+    models = matrices(), matrices()
+    theirs, ours = (build_optimizer(OPTIMIZERS[name](), model) for model in models)
+    assert inspect.unwrap(type(ours).step) is not type(ours).step
+    steps = theirs.step, bare_step(ours)
+    for model, step in zip(models, steps, strict=True):
+        for seed in range(3):
+            generator = torch.Generator().manual_seed(seed)
+            for parameter in model.parameters():
+                parameter.grad = torch.randn(parameter.shape, generator=generator)
+            step()
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        assert torch.equal(one, other)
+        assert one.requires_grad
 
 
 def convolution(memory_format: torch.memory_format = torch.contiguous_format) -> nn.Module:
