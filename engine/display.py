@@ -36,6 +36,7 @@ from engine.contract.events import (
     Warned,
 )
 from engine.contract.follower import Follower, catch_up
+from engine.contract.news import words
 from engine.contract.problems import first
 from engine.contract.run_directory import RunDirectory
 from engine.contract.run_state import RunState, fold
@@ -120,24 +121,13 @@ class Screen:
                 )
             case Validated():
                 self.console.print(validation_line(event, self.state.epochs))
-            case Unfrozen():
-                self.console.print(
-                    f"epoch {event.epoch + 1}/{self.state.epochs}  from here on trains too:"
-                    f" {', '.join(event.layers)}  ({event.trainable:,} parameters in all)"
-                )
-            case PrefixKept():
-                for split, said in (("train", event.train), ("val", event.val)):
-                    if said:
-                        self.console.print(Text(f"{split}: {said}", "dim"))
-            case Compiling():
-                told = f"{event.split}: compiling ({event.mode}); the first steps take longer"
-                self.console.print(Text(told, "dim"))
-            case Compiled():
-                told = f"{event.split}: compiled in {duration(event.seconds)}"
-                self.console.print(Text(told, "dim"))
             case Warned():
-                told = f" {event.what}  {event.remedy}"
-                self.console.print(Text.assemble(("warning:", "yellow"), told))
+                for line in words(event, self.state.epochs):
+                    told = line.removeprefix("warning:")
+                    self.console.print(Text.assemble(("warning:", "yellow"), told))
+            case Unfrozen() | PrefixKept() | Compiling() | Compiled():
+                for line in words(event, self.state.epochs):
+                    self.console.print(Text(line, "dim"))
             case RequestDone():
                 self.console.print(f"{event.request}: {event.outcome}")
             case LastWord():

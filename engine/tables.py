@@ -16,6 +16,7 @@ from engine.contract.backbones import BACKBONES
 from engine.contract.events import as_dict
 from engine.contract.feature_folder import cache_folder, entries, remove
 from engine.contract.follower import read_state
+from engine.contract.news import words
 from engine.contract.outcome import epochs_done
 from engine.contract.run_directory import RunDirectory, runs_root
 from engine.contract.run_state import Curve, RunState
@@ -175,10 +176,10 @@ def print_run(run: RunDirectory, *, json: bool) -> None:
     if len(state.curve.step):
         first, last = state.curve.step[0], state.curve.step[-1]
         print(f"\nloss of steps {first} to {last}\n{curve(state.curve)}\n")
+    for news in state.news:
+        print("\n".join(words(news, state.epochs)))
     for event in state.validated:
         print(validation_line(event, state.epochs))
-    for warning in state.warnings:
-        print(f"warning: {warning.what}  {warning.remedy}")
     for saved in newest_checkpoints(state):
         metric = "" if saved.metric is None else f"  {saved.metric:.4f}"
         print(f"{saved.kind:>5}  step {saved.step}  {run.path / saved.path}{metric}")

@@ -30,7 +30,7 @@ def summary(watched: WatchedRun) -> str:
     lines = [f"{sign(watched)} {watched.run.name} {watched.run.id}", " · ".join(words)]
     lines += [progress(state), numbers(state)]
     if not how.over:
-        lines += [speed(state)] if state.last_step is not None else [waiting(state)]
+        lines.append(waiting(state) or speed(state))
     return "\n".join(line for line in (*lines, *trouble(watched)) if line)
 
 
@@ -119,6 +119,11 @@ def facts(watched: WatchedRun) -> list[tuple[str, str]]:
 
 
 def waiting(state: RunState) -> str:
+    """What a run that stands still waits for; nothing where it doesn't."""
+    if state.compiling is not None:
+        return f"compiling {state.compiling.split} ({state.compiling.mode}): a minute or more …"
+    if state.last_step is not None:
+        return ""
     return "importing torch …" if state.started is None else "waiting for the first step …"
 
 
@@ -145,6 +150,8 @@ def outcome(watched: WatchedRun) -> str:
         return ""
     if how.state == "failed":
         return how.reason
+    if how.state == "running" and state.compiling is not None:
+        return "compiling"
     if how.state == "running":
         return f"{current_epoch(state)}/{state.epochs}" if state.last_step else "starting"
     word = state.last_word

@@ -16,6 +16,7 @@ from engine.contract.events import (
     Compiled,
     Compiling,
     LastWord,
+    PrefixKept,
     RequestDone,
     RunFailed,
     RunFinished,
@@ -24,9 +25,11 @@ from engine.contract.events import (
     RunStopped,
     Step,
     System,
+    Unfrozen,
     Validated,
     Warned,
 )
+from engine.contract.news import News
 
 NAN = float("nan")
 WAITS = 6  # half a minute: one wait alone is a new epoch, or a disk that woke up
@@ -124,7 +127,7 @@ class RunState:
     curve: Curve = field(default_factory=Curve)
     validated: list[Validated] = field(default_factory=list)
     checkpoints: list[CheckpointSaved] = field(default_factory=list)
-    warnings: list[Warned] = field(default_factory=list)
+    news: list[News] = field(default_factory=list)
     requests: dict[str, RequestDone] = field(default_factory=dict)
     system: System | None = None
     compiling: Compiling | None = None  # while the run stands still for torch.compile
@@ -139,6 +142,10 @@ class RunState:
     def steps_done(self) -> int:
         done = self.last_step.step + 1 if self.last_step is not None else 0
         return max(done, self.resumed.step if self.resumed is not None else 0)
+
+    @property
+    def warnings(self) -> list[Warned]:
+        return [event for event in self.news if isinstance(event, Warned)]
 
     @property
     def best(self) -> CheckpointSaved | None:
@@ -159,13 +166,14 @@ def fold(state: RunState, event: AnyEvent) -> RunState:
             state.validated.append(event)
         case CheckpointSaved():
             state.checkpoints.append(event)
-        case Warned():
-            state.warnings.append(event)
-            state.compiling = None  # that it can't be is told so
         case Compiling():
+            state.news.append(event)
             state.compiling = event
-        case Compiled():
+        case Compiled() | Warned():  # a warning tells that it can't be compiled
+            state.news.append(event)
             state.compiling = None
+        case Unfrozen() | PrefixKept():
+            state.news.append(event)
         case System():
             state.system = event
             state.gauges.add(event, state.steps_done)

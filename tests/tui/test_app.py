@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from engine.contract.events import CheckpointSaved, RunFailed, RunFinished, Validated, Warned
+from engine.contract.events import (
+    CheckpointSaved,
+    PrefixKept,
+    RunFailed,
+    RunFinished,
+    Validated,
+    Warned,
+)
 from engine.contract.run_directory import RunDirectory
 from tests.tui.board import (
     EXPERIMENT,
@@ -126,12 +133,18 @@ def test_it_follows_a_run_its_log_and_warnings_and_finds_new_ones(folder: Path) 
 
     async def test(pilot: Pilot[None]) -> None:
         run = await choose(app, pilot, "ants")
-        append(run, step(2, 0.125), Warned(time=1.0, what="odd", where="x", remedy="mend it"))
+        kept = PrefixKept(time=1.0, step=2, epoch=0, train="frozen up to fc: computed once", val="")
+        warned = Warned(time=1.0, what="odd", where="x", remedy="mend it")
+        append(run, step(2, 0.125), kept, warned)
         run.console.write_text("\x1b[1mhello\x1b[0m\nnot yet whole")
         new_run(folder, "wasps")
         await look(app, pilot)
         assert "loss 0.125" in words(app)
-        assert [*app.main.query_one(RunLog).lines][1:3] == ["hello", "warning: odd; mend it"]
+        assert [*app.main.query_one(RunLog).lines][1:4] == [
+            "hello",
+            "train: frozen up to fc: computed once",
+            "warning: odd; mend it",
+        ]
         assert ["? wasps", "lost"] in [row[:2] for row in rows(app)]
         assert app.main.chosen == run.path, "a new row does not move the cursor to another run"
 

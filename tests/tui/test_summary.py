@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.contract.events import CheckpointSaved, Event, RunFailed, RunResumed, Validated
+from engine.contract.events import (
+    CheckpointSaved,
+    Compiled,
+    Compiling,
+    Event,
+    RunFailed,
+    RunResumed,
+    Validated,
+)
 from engine.contract.run_state import RunState, fold
 from tests.tui.board import append, new_run, running, started, step
 from tests.tui.test_acting import watched
@@ -106,6 +114,17 @@ def test_a_run_that_is_being_started_says_what_it_waits_for(tmp_path: Path) -> N
     run.events.write_bytes(b"")
     assert "importing torch …" in summary(watched(run))
     assert outcome(watched(run)) == "starting"
+
+
+def test_a_run_that_stands_still_to_be_compiled_says_so_until_it_is(tmp_path: Path) -> None:
+    run = running(tmp_path)
+    place = {"time": 1.0, "step": 1, "epoch": 0, "split": "train"}
+    append(run, Compiling(**place, mode="default"))
+    assert "compiling train (default)" in summary(watched(run))
+    assert outcome(watched(run)) == "compiling"
+    append(run, Compiled(**place, seconds=73.25))
+    assert "compiling" not in summary(watched(run))
+    assert outcome(watched(run)) != "compiling"
 
 
 def test_a_lost_run_is_told_as_such(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from textual import on, work
 from textual.binding import Binding
+from textual.screen import Screen
 
 from engine.contract.events import CheckpointSaved
 from engine.contract.queue import Queue
@@ -25,7 +26,7 @@ from tui.widgets.run_table import RunTable
 from tui.widgets.top_line import TopLine
 
 
-class MainScreen(WatchScreen):
+class MainScreen(WatchScreen, inherit_bindings=False):
     """Beside what it shows: edits, starts, and asks of runs what they can be asked."""
 
     BINDINGS = [
@@ -37,6 +38,9 @@ class MainScreen(WatchScreen):
         Binding("v", "evaluate", "Evaluate", show=False, tooltip="Evaluate now"),
         Binding("plus", "epochs", "Epochs", show=False, tooltip="More epochs, or fewer"),
         Binding("Q", "queue", "Queue", show=False, tooltip="What waits for its device"),
+        # After those that act: the list of keys has them in this order.
+        *WatchScreen.BINDINGS,
+        *Screen.BINDINGS,
     ]
 
     @on(ExperimentList.Chosen)

@@ -1,4 +1,4 @@
-"""What a run began with, what its engine prints, and its warnings, as they come."""
+"""What a run began with, what its engine prints and what it tells, as they come."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import Log
 
+from engine.contract.news import words
 from tui.console import Console
 from tui.log_search import LogWindow, matcher, places, window
 from tui.run_list import WatchedRun
@@ -40,7 +41,7 @@ class RunLog(Log):
         self._run: Path | None = None
         self._watched: WatchedRun | None = None
         self._tail = Console(Path())
-        self._warned = 0
+        self._told = 0
         self._reported = False
         self._word = ""
         self._window = LogWindow([], 0, 0, 0, True)
@@ -56,8 +57,8 @@ class RunLog(Log):
             self._reported = True
             lines += watched.state.started.report
         lines += self._tail.look()
-        lines += _warnings(watched, self._warned)
-        self._warned = len(watched.state.warnings)
+        lines += _news(watched, self._told)
+        self._told = len(watched.state.news)
         if lines:
             self.write_lines(lines, scroll_end=self.is_vertical_scroll_end)
 
@@ -69,7 +70,7 @@ class RunLog(Log):
             self.post_message(self.Close())
         self._watched = watched
         self._run = watched.run.path if watched is not None else None
-        self._warned, self._reported = 0, False
+        self._told, self._reported = 0, False
         self._tail = Console(watched.run.console if watched is not None else Path())
         self.highlight, self._at = False, -1
 
@@ -138,7 +139,7 @@ class RunLog(Log):
         return False
 
     def _lay(self, place: int | None) -> None:
-        """Show the file around there, with what a run began with, and its warnings, at its ends."""
+        """Show the file around there; at its ends what a run began with, and what it tells."""
         watched = self._watched
         try:
             self._window = window(self._tail.path, place)
@@ -148,7 +149,7 @@ class RunLog(Log):
         if watched is not None and self._window.begin == 0 and watched.state.started is not None:
             lines = [*watched.state.started.report, *lines]
         if watched is not None and self._window.last:
-            lines += _warnings(watched, 0)
+            lines += _news(watched, 0)
         self.clear()
         self.max_lines = None
         self.write_lines(line or " " for line in lines)
@@ -174,6 +175,6 @@ class _Marks(Highlighter):
         text.highlight_regex(self._word, style="reverse")
 
 
-def _warnings(watched: WatchedRun, since: int) -> list[str]:
-    rows = watched.state.warnings[since:]
-    return [f"warning: {row.what}{f'; {row.remedy}' if row.remedy else ''}" for row in rows]
+def _news(watched: WatchedRun, since: int) -> list[str]:
+    state = watched.state
+    return [line for event in state.news[since:] for line in words(event, state.epochs)]
