@@ -11,7 +11,9 @@ from rich.table import Table
 from engine.build import Parts
 from engine.profile_layers import Layer
 from engine.profile_memory import Memory
-from engine.profile_steps import TRACED, WARM_UP, Measured, Steps
+from engine.profile_rehearsal import WARM_UP
+from engine.profile_steps import TRACED, Measured
+from engine.profile_timed import Steps
 from engine.profile_verdict import percent, verdict
 from engine.run import device_label
 from engine.tables import gigabytes, print_table, table

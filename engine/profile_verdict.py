@@ -7,7 +7,8 @@ import os
 
 from engine.build import Parts
 from engine.contract.experiment import Experiment
-from engine.profile_steps import Measured, Steps
+from engine.profile_steps import Measured
+from engine.profile_timed import Steps
 from engine.timeline import BACKWARD, DATA, FORWARD, LOSS, OPTIMIZER, OTHER
 
 WAITS = 0.2  # of a step: from there on the data is what limits

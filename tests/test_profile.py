@@ -31,8 +31,10 @@ from engine.contract.run_directory import RunDirectory
 from engine.contract.toml_file import read
 from engine.loop import train
 from engine.profile_memory import MemoryWatch
+from engine.profile_rehearsal import VALIDATED, WARM_UP, Rehearsal
 from engine.profile_report import as_json
-from engine.profile_steps import TRACED, VALIDATED, WARM_UP, Measured, Rehearsal, Steps, measure
+from engine.profile_steps import TRACED, Measured, measure
+from engine.profile_timed import Steps
 from engine.profile_verdict import verdict
 from engine.run import build_located
 from engine.timeline import (
