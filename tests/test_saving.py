@@ -174,6 +174,7 @@ def test_steps_go_on_while_a_slow_disk_holds_up_a_checkpoint_of_an_earlier_one(
 ) -> None:
     """The disk is let go by step 6, which would never come if the loop waited for it."""
     it = job(tmp_path / "slow", epochs=1, checkpoint=Checkpoint(every_steps=3, keep=0))
+    written_one_by_one(it)
     step = it.recorder.step
     read: list[dict[str, Any]] = []
 
@@ -191,6 +192,7 @@ def test_steps_go_on_while_a_slow_disk_holds_up_a_checkpoint_of_an_earlier_one(
 
     monkeypatch.undo()
     undisturbed = job(tmp_path / "quick", epochs=1, checkpoint=Checkpoint(every_steps=3, keep=0))
+    written_one_by_one(undisturbed)
     others: list[dict[str, Any]] = []
     monkeypatch.setattr(checkpoint, "write", reading(others, checkpoint.write))
     train(undisturbed)
