@@ -94,7 +94,8 @@ class CheckpointWriter:
         self._held: list[Pending] = []  # in the order of their steps
         self._in_hand: list[Pending] = []
         self._saved: list[Saved] = []
-        self._failed, self._error = False, None  # type: bool, BaseException | None
+        self._failed = False
+        self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._now = threading.Event()  # the turn is not waited for
         self._turn_at = time.monotonic() + pause
