@@ -44,6 +44,11 @@ Stdin = Annotated[
 Hidden = Annotated[Path | None, typer.Option("--into", hidden=True)]
 
 
+def overridden(set_: list[str], device: str | None) -> list[str]:
+    """What --set and --device say, as --set would."""
+    return [*set_, *([f"train.device={device}"] if device else [])]
+
+
 def given(stdin: bool) -> bytes | None:
     """The text that stands for a file's, as an editor has it that has not saved yet."""
     return sys.stdin.buffer.read() if stdin else None

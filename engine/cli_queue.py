@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli_options import Device, File, Json, Runs, Set, print_line
+from engine.cli_options import Device, File, Json, Runs, Set, overridden, print_line
 
 queue_app = typer.Typer(
     help="What waits for its device: list, add, remove, run.",
@@ -36,7 +36,7 @@ def queue_add(
     """Queue an experiment as it is now; it starts when its device is free."""
     from engine.queue import add
 
-    add(file, [*set_, *([f"train.device={device}"] if device else [])], runs, json=json)
+    add(file, overridden(set_, device), runs, json=json)
 
 
 @queue_app.command("remove")

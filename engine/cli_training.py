@@ -21,6 +21,7 @@ from engine.cli_options import (
     Set,
     Stdin,
     given,
+    overridden,
 )
 from engine.contract.problems import InputError, Problem
 
@@ -42,12 +43,11 @@ def run(
     """Train an experiment."""
     from engine.commands import Launch, find, train_file
 
-    overrides = [*set_, *([f"train.device={device}"] if device else [])]
     if from_ and not resume:
         raise InputError(Problem("which run's?", "--from", "give --resume RUN too"))
     launch = Launch(runs, detach, json, debug, into, refetch, from_, begin=context.obj)
     earlier = find(resume, runs) if resume else None
-    raise typer.Exit(train_file(file.absolute(), overrides, earlier, launch))
+    raise typer.Exit(train_file(file.absolute(), overridden(set_, device), earlier, launch))
 
 
 def resume(
@@ -67,8 +67,7 @@ def resume(
     """Go on exactly where a run was, or where a chosen checkpoint is."""
     from engine.commands import Launch, find, train_file
 
-    overrides = [f"train.epochs={epochs}"] if epochs else []
-    overrides += [f"train.device={device}"] if device else []
+    overrides = overridden([f"train.epochs={epochs}"] if epochs else [], device)
     launch = Launch(runs, detach, json, debug, into, checkpoint=from_, begin=context.obj)
     earlier = find(run, runs)
     raise typer.Exit(train_file(earlier.experiment, overrides, earlier, launch))
@@ -101,7 +100,7 @@ def profile(
     """Where the time of a few training steps goes, without a run."""
     from engine.profile import profile_file
 
-    overrides = [*set_, *([f"train.device={device}"] if device else [])]
+    overrides = overridden(set_, device)
     raise typer.Exit(profile_file(file, overrides, steps, trace, json=json))
 
 

@@ -121,13 +121,11 @@ class Screen:
                 )
             case Validated():
                 self.console.print(validation_line(event, self.state.epochs))
-            case Warned():
+            case Warned() | Unfrozen() | PrefixKept() | Compiling() | Compiled():
                 for line in words(event, self.state.epochs):
-                    told = line.removeprefix("warning:")
-                    self.console.print(Text.assemble(("warning:", "yellow"), told))
-            case Unfrozen() | PrefixKept() | Compiling() | Compiled():
-                for line in words(event, self.state.epochs):
-                    self.console.print(Text(line, "dim"))
+                    told = Text(line, "" if isinstance(event, Warned) else "dim")
+                    told.highlight_regex("^warning:", "yellow")
+                    self.console.print(told)
             case RequestDone():
                 self.console.print(f"{event.request}: {event.outcome}")
             case LastWord():

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from engine import cli
+
+ENDING = 0.5  # seconds that the system may take to end a thread which has been joined
 
 
 class Forked:
@@ -44,8 +47,16 @@ def safe() -> bool:
     if not pid:
         os._exit(int(torch.cuda._is_in_bad_fork()))  # so if the driver has been asked for anything
     touched = os.waitpid(pid, 0)[1] != 0
-    threads = len(list(Path("/proc/self/task").iterdir()))
+    ends = time.monotonic() + ENDING
+    while (threads := _threads()) > threading.active_count() and time.monotonic() < ends:
+        time.sleep(0.001)
     return threads == threading.active_count() == 1 and not touched
+
+
+def _threads() -> int:
+    """As the system counts them: with those of libraries, and one that has been joined and is not
+    gone yet."""
+    return len(list(Path("/proc/self/task").iterdir()))
 
 
 def command(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 
 from engine.build import outputs_of
@@ -23,6 +22,7 @@ from engine.parts.datasets import build_sources
 from engine.parts.module_tree import Layer, Shape, module_tree
 from engine.parts.presets import preset_of
 from engine.parts.unfreezing import build_stages
+from engine.terminal import console
 
 # Data sets whose number of outputs is known without running code or downloading anything.
 LISTED = ("digits", "ImageFolder", "ImageTable")
@@ -159,14 +159,12 @@ def _as_json(tree: Tree, shown: list[Layer]) -> dict[str, Any]:
 
 def _print(tree: Tree, shown: list[Layer]) -> None:
     """All of it in a pipe; on a terminal that is too narrow some columns are left out, and said."""
-    console = Console(highlight=False, soft_wrap=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1000, emoji=False)
+    out = console()
     rows = [_row(tree, layer) for layer in shown]
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     left_out = []
     for name in DROPPED:
-        if _width(rows, columns) > console.width and name in columns:
+        if _width(rows, columns) > out.width and name in columns:
             columns.remove(name)
             left_out.append(name)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -178,10 +176,10 @@ def _print(tree: Tree, shown: list[Layer]) -> None:
     for layer, row in zip(shown, rows, strict=True):
         style = "dim" if layer.state == "frozen" else ""
         table.add_row(*(row[name] for name in columns), style=style)
-    console.print(table)
+    out.print(table)
     if left_out:
         wide = _width(rows, [name for name in rows[0] if any(row[name] for row in rows)])
-        message = f"left out for {console.width} columns: {', '.join(left_out)}"
+        message = f"left out for {out.width} columns: {', '.join(left_out)}"
         print(f"{message}; {wide} columns or a pipe show all", file=sys.stderr)
 
 

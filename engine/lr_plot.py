@@ -17,6 +17,7 @@ from rich.text import Text
 
 from engine.contract.axis import Axis, round_up
 from engine.contract.canvas import Canvas, Span, sample
+from engine.terminal import console
 
 if TYPE_CHECKING:
     from engine.parts.planned_lr import Acting, Plan
@@ -30,14 +31,12 @@ ASCII = str.maketrans({HIGH: "+", MID: "|", LOW: "-", CORNER: "+", TICK: "+", BA
 
 def print_plan(plan: Plan) -> None:
     """To standard output: with colour on a terminal, and in ASCII where it knows no braille."""
-    console = Console(highlight=False, soft_wrap=True, emoji=False)
-    width = min(console.width, WIDEST) - 1  # the last column makes some terminals wrap
-    if not console.is_terminal:  # no name of a group may be cut off in a pipe
-        console = Console(highlight=False, soft_wrap=True, width=1000, emoji=False)
+    width = min(Console().width, WIDEST) - 1  # the last column makes some terminals wrap
+    out = console(soft_wrap=True)
     for part in picture(plan, width, ascii=not _shows_braille()):
         if isinstance(part, Text):
             part.rstrip()
-        console.print(part)
+        out.print(part)
 
 
 def _shows_braille() -> bool:

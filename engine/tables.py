@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from engine.contract.backbones import BACKBONES
@@ -22,6 +21,7 @@ from engine.contract.run_directory import RunDirectory, runs_root
 from engine.contract.run_state import Curve, RunState
 from engine.contract.runs import list_runs, status
 from engine.display import duration, ending, validation_line
+from engine.terminal import console
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -237,11 +237,7 @@ def table(*columns: str) -> Table:
 
 
 def print_table(rows: Table) -> None:
-    """At its full width where the output is no terminal: nothing may be cut off in a pipe."""
-    console = Console(highlight=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1000, emoji=False)
-    console.print(rows)
+    console().print(rows)
 
 
 def _dumps(values: Any) -> str:

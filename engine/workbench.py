@@ -20,7 +20,6 @@ torch operation and loads nothing that an experiment names.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import os
@@ -138,9 +137,6 @@ class Workbench:
     def _be_ready(self) -> None:
         if isinstance(self._imported, BaseException):
             raise self._imported
-        # What is there now stays: a child's collector would only copy its pages.
-        gc.collect()
-        gc.freeze()
         self._forks = FORKS and forking.safe()
         self._ready = True
         self._say({"ready": True, "forks": self._forks})

@@ -71,6 +71,18 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(checkpoint.HashingFile, "write", full)
 
 
+@pytest.fixture
+def no_room_for_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = checkpoint.install
+
+    def without_best(written: Written, path: Path) -> None:
+        if path.name == "best.pt":
+            raise OSError(28, "No space left on device")
+        real(written, path)
+
+    monkeypatch.setattr(checkpoint, "install", without_best)
+
+
 class Body(nn.Module):
     """Two of everything: one that can be frozen, and its statistics with it, and one that trains.
     `head` and `tied` are one parameter."""
@@ -134,6 +146,12 @@ def spoil(job: Job) -> None:
     job.progress.step += 100
     job.progress.kept.append([0.0, 0, "spoilt"])
     job.progress.unreadable.append("spoilt")
+
+
+def epoch_ends(job: Job, epochs: int, val_loss: float) -> None:
+    """After so many of 8 steps each."""
+    job.progress.epoch, job.progress.step = epochs, 8 * epochs
+    save_epoch(job, {"val/loss": val_loss})
 
 
 def last(job: Job) -> dict[str, Any]:
@@ -278,8 +296,7 @@ def test_whatever_is_written_together_is_what_would_have_been_written_one_by_one
     for epoch in range(1, 13):
         metric = draw.choice([0.1, 0.2, 0.3, 0.4, math.nan])
         for it in (slow, quick):
-            it.progress.epoch, it.progress.step = epoch, 8 * epoch
-            save_epoch(it, {"val/loss": metric})
+            epoch_ends(it, epoch, metric)
         assert settle(slow)
         if draw.random() < 0.3:
             assert settle(quick)
@@ -308,8 +325,7 @@ def test_what_last_names_is_there_whenever_the_engine_is_killed(
 
     monkeypatch.setattr(checkpoint, "install", and_look)
     for epoch, metric in enumerate([0.9, 0.8, 0.85, 0.4, 0.5, 0.3, 0.6], 1):
-        it.progress.epoch, it.progress.step = epoch, 8 * epoch
-        save_epoch(it, {"val/loss": metric})
+        epoch_ends(it, epoch, metric)
         if epoch in (2, 5, 7):
             assert settle(it)
     assert len(seen) == 11
@@ -324,19 +340,16 @@ def test_an_epoch_after_one_that_could_not_be_written_is_given_up_with_it(
     it = job(tmp_path, epochs=99)
     it.keeper.keep = 2
     it.writer = CheckpointWriter(it.keeper, pause=0)
-    it.progress.epoch, it.progress.step = 1, 8
-    save_epoch(it, {"val/loss": 0.1})
+    epoch_ends(it, 1, 0.1)
     assert slow_disk.writing.wait(PATIENCE)
-    it.progress.epoch, it.progress.step = 2, 16
-    save_epoch(it, {"val/loss": 0.2})
+    epoch_ends(it, 2, 0.2)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.HashingFile, "write", raising(OSError(28, "No space left")))
         slow_disk.released.set()
         assert not settle(it)
     assert (it.progress.best, it.progress.kept, checkpoints(it)) == (None, [], {})
 
-    it.progress.epoch, it.progress.step = 3, 24
-    save_epoch(it, {"val/loss": 0.3})
+    epoch_ends(it, 3, 0.3)
     assert settle(it)
     assert checkpoints(it)["best.pt"]["progress"]["best"] == 0.3
     assert set(checkpoints(it)) == {"last.pt", "best.pt", "epoch-0003.pt"}
@@ -345,22 +358,13 @@ def test_an_epoch_after_one_that_could_not_be_written_is_given_up_with_it(
 
 
 def test_what_names_a_best_that_could_not_be_written_is_not_written_in_the_same_turn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, no_room_for_best: None
 ) -> None:
     it = job(tmp_path, epochs=99)
     it.keeper.keep = 2
     written_at_the_end(it)
-    real = checkpoint.install
-
-    def without_best(written: Written, path: Path) -> None:
-        if path.name == "best.pt":
-            raise OSError(28, "No space left on device")
-        real(written, path)
-
-    monkeypatch.setattr(checkpoint, "install", without_best)
     for epoch, metric in enumerate([0.1, 0.2], 1):
-        it.progress.epoch, it.progress.step = epoch, 8 * epoch
-        save_epoch(it, {"val/loss": metric})
+        epoch_ends(it, epoch, metric)
     assert not settle(it)
     assert set(checkpoints(it)) == {"epoch-0001.pt"}
     assert (it.progress.best, it.progress.kept) == (None, [[0.1, 8, "epoch-0001.pt"]])
@@ -369,8 +373,7 @@ def test_what_names_a_best_that_could_not_be_written_is_not_written_in_the_same_
 def test_a_request_is_answered_at_once_where_epochs_wait_for_their_turn(tmp_path: Path) -> None:
     it = job(tmp_path, epochs=99)
     written_at_the_end(it)
-    it.progress.epoch, it.progress.step = 1, 8
-    save_epoch(it, {"val/loss": 0.5})
+    epoch_ends(it, 1, 0.5)
     answered = threading.Event()
     it.progress.step = 11
     save_last(it, lambda saved: answered.set())
@@ -383,8 +386,7 @@ def test_the_turn_comes_without_another_epoch(tmp_path: Path) -> None:
     """A short epoch, and then one that takes hours."""
     it = job(tmp_path, epochs=99)
     it.writer = CheckpointWriter(it.keeper, pause=0.1)
-    it.progress.epoch, it.progress.step = 1, 8
-    save_epoch(it, {"val/loss": 0.5})
+    epoch_ends(it, 1, 0.5)
     ends = time.monotonic() + PATIENCE
     while not it.writer.news().saved:
         assert time.monotonic() < ends
@@ -418,13 +420,11 @@ def test_what_could_not_be_written_is_not_the_best_of_anything(
 ) -> None:
     it = job(tmp_path, epochs=3)
     it.keeper.keep = 2
-    it.progress.epoch, it.progress.step = 1, 8
-    save_epoch(it, {"val/loss": 0.5})
+    epoch_ends(it, 1, 0.5)
     assert settle(it)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.HashingFile, "write", raising(OSError(28, "No space left")))
-        it.progress.epoch, it.progress.step = 2, 16
-        save_epoch(it, {"val/loss": 0.1})
+        epoch_ends(it, 2, 0.1)
         assert not settle(it)
     save_last(it)
     assert settle(it)
@@ -445,20 +445,11 @@ def raising(error: BaseException) -> Any:
 
 
 def test_of_a_checkpoint_that_was_written_in_part_what_is_there_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, no_room_for_best: None
 ) -> None:
     it = job(tmp_path, epochs=3)
     it.keeper.keep = 2
-    real = checkpoint.install
-
-    def without_best(written: Written, path: Path) -> None:
-        if path.name == "best.pt":
-            raise OSError(28, "No space left on device")
-        real(written, path)
-
-    monkeypatch.setattr(checkpoint, "install", without_best)
-    it.progress.epoch, it.progress.step = 1, 8
-    save_epoch(it, {"val/loss": 0.5})
+    epoch_ends(it, 1, 0.5)
     assert not settle(it)
     assert it.progress.best is None
     assert it.progress.kept == [[0.5, 8, "epoch-0001.pt"]]
@@ -470,8 +461,7 @@ def test_of_a_checkpoint_that_was_written_in_part_what_is_there_counts(
 def test_last_comes_last_so_that_it_names_nothing_that_is_not_there(tmp_path: Path) -> None:
     it = job(tmp_path, epochs=3)
     it.keeper.keep = 2
-    it.progress.epoch, it.progress.step = 1, 8
-    save_epoch(it, {"val/loss": 0.5})
+    epoch_ends(it, 1, 0.5)
     assert settle(it)
     assert [event.kind for event in events(it)] == ["epoch", "best", "last"]
 
